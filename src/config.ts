@@ -1,0 +1,179 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { StartupError } from './errors.js';
+
+/** An integer with a message that names the range; an empty value counts as not set. */
+const integer = (min: number, max: number) =>
+  z.coerce
+    .number({ error: `must be a whole number from ${min} to ${max}` })
+    .int(`must be a whole number from ${min} to ${max}`)
+    .min(min, `must be a whole number from ${min} to ${max}`)
+    .max(max, `must be a whole number from ${min} to ${max}`);
+
+const url = (schemes: readonly string[], example: string) =>
+  z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol), {
+    error: `must be a URL such as ${example}`,
+  });
+
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+/** One entry per variable: its schema, its default and the sentence `.env.example` and error messages use. */
+const VARIABLES = {
+  DATABASE_URL: {
+    schema: url(['postgres:', 'postgresql:'], 'postgresql://user:password@host:5432/database').optional(),
+    about: 'PostgreSQL 15 or newer. Not set: `amr up` starts an embedded PostgreSQL in the data folder.',
+  },
+  AMQP_URL: {
+    schema: url(['amqp:', 'amqps:', 'memory:'], 'amqp://user:password@host:5672 (or memory:)').optional(),
+    about: 'RabbitMQ 3.10 or newer, or `memory:` for the in-process broker of `amr up`. Not set: `memory:`.',
+  },
+  AMR_HTTP_HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'Address the API listens on.' },
+  AMR_HTTP_PORT: { schema: integer(0, 65535).default(4000), about: 'Port of the API; 0 takes any free one and prints it.' },
+  AMR_DATA_DIR: { schema: z.string().min(1).default('.data'), about: 'Folder of embedded mode: database, keys, truth files.' },
+  AMR_DEMO: { schema: oneOf(['on', 'off']).default('on'), about: 'Whether `amr up` runs the simulated demo fleet.' },
+  AMR_CREDENTIALS_PUBLIC_KEY: {
+    schema: z.string().min(1).optional(),
+    about: 'Seals meter credentials (API). Made by `amr keys create`; embedded mode makes its own.',
+  },
+  AMR_CREDENTIALS_PRIVATE_KEY: {
+    schema: z.string().min(1).optional(),
+    about: 'Opens meter credentials (poller only). Made by `amr keys create`; embedded mode makes its own.',
+  },
+  AMR_QUEUE_PREFIX: {
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{0,60}$/, 'may hold up to 60 letters, digits, dots, dashes and underscores')
+      .default(''),
+    about: 'Put before every queue and exchange name, so that several installations share one broker.',
+  },
+  AMR_LOG_LEVEL: { schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'), about: 'Least severe log line written.' },
+  AMR_LOG_FORMAT: { schema: oneOf(['json', 'pretty']).optional(), about: '`json` or `pretty`. Not set: pretty on a terminal, else json.' },
+  AMR_HEALTH_PORT: {
+    schema: integer(0, 65535).optional(),
+    about: 'Port for /health/live, /health/ready and /metrics of scheduler, poller and ingester. Not set: none.',
+  },
+  AMR_MAX_SESSIONS: { schema: integer(1, 20000).default(200), about: 'Meter sessions one poller holds open at once, per queue.' },
+  AMR_START_BY_SECONDS: {
+    schema: integer(1, 1500).default(120),
+    about: 'A dispatched session that no poller starts within this time is dispatched again.',
+  },
+  AMR_SESSION_CAP_SECONDS: {
+    schema: integer(1, 1500).default(300),
+    about: 'Longest time one meter session may take; the poller then destroys the connection.',
+  },
+  AMR_REPLY_TIMEOUT_SECONDS: { schema: integer(1, 120).default(20), about: 'Longest wait for one answer of a meter.' },
+  AMR_CONNECT_TIMEOUT_SECONDS: { schema: integer(1, 120).default(10), about: 'Longest wait for the connection to a meter.' },
+  AMR_INGEST_BATCH: { schema: integer(1, 50000).default(5000), about: 'Readings in one database transaction of an ingester, at most (a message is never split).' },
+  AMR_INGEST_WINDOW_MS: { schema: integer(0, 10000).default(20), about: 'Longest wait of an ingester for a batch to fill.' },
+} satisfies Record<string, { schema: z.ZodType; about: string }>;
+
+type Variables = typeof VARIABLES;
+type Parsed = { [Name in keyof Variables]: z.output<Variables[Name]['schema']> };
+
+/** The settings of one process, parsed once at its start. Durations are in milliseconds. */
+export interface Config {
+  readonly databaseUrl: string | undefined;
+  /** `memory:` is the in-process broker. */
+  readonly amqpUrl: string;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly demo: boolean;
+  readonly credentialsPublicKey: string | undefined;
+  readonly credentialsPrivateKey: string | undefined;
+  readonly queuePrefix: string;
+  readonly logLevel: Parsed['AMR_LOG_LEVEL'];
+  readonly logFormat: 'json' | 'pretty';
+  readonly healthPort: number | undefined;
+  readonly maxSessions: number;
+  readonly startByMs: number;
+  readonly sessionCapMs: number;
+  readonly replyTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly ingestBatch: number;
+  readonly ingestWindowMs: number;
+}
+
+/** Name and meaning of every variable, for `.env.example` and `amr --help`. */
+export function describeVariables(): { name: string; about: string; default: string | undefined }[] {
+  return Object.entries(VARIABLES).map(([name, { schema, about }]) => {
+    const fallback = (schema as z.ZodType).safeParse(undefined).data;
+    return { name, about, default: fallback === undefined ? undefined : String(fallback) };
+  });
+}
+
+/**
+ * Reads the environment at process start; everything below receives a `Config`, never `process.env`.
+ * Throws one `StartupError` that lists every wrong or unknown `AMR_*` variable, what is wrong with it and the cure.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const problems: string[] = [];
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('AMR_') && !(name in VARIABLES)) problems.push(`${name} is not a setting of this product${suggestion(name)}`);
+  }
+  const parsed: Record<string, unknown> = {};
+  for (const [name, { schema, about }] of Object.entries(VARIABLES)) {
+    const raw = env[name];
+    const result = (schema as z.ZodType).safeParse(raw === '' ? undefined : raw);
+    if (result.success) parsed[name] = result.data;
+    else problems.push(`${name}=${redact(name, raw)} ${result.error.issues[0]?.message ?? 'is wrong'}. ${about}`);
+  }
+  if (problems.length > 0) {
+    throw new StartupError(
+      `The environment has ${problems.length === 1 ? 'a wrong setting' : `${problems.length} wrong settings`}:\n` +
+        problems.map((problem) => `  - ${problem}`).join('\n') +
+        '\nCorrect or unset them; .env.example lists every setting.',
+    );
+  }
+  const v = parsed as Parsed;
+  return Object.freeze({
+    databaseUrl: v.DATABASE_URL,
+    amqpUrl: v.AMQP_URL ?? 'memory:',
+    httpHost: v.AMR_HTTP_HOST,
+    httpPort: v.AMR_HTTP_PORT,
+    dataDir: resolve(v.AMR_DATA_DIR),
+    demo: v.AMR_DEMO === 'on',
+    credentialsPublicKey: v.AMR_CREDENTIALS_PUBLIC_KEY,
+    credentialsPrivateKey: v.AMR_CREDENTIALS_PRIVATE_KEY,
+    queuePrefix: v.AMR_QUEUE_PREFIX,
+    logLevel: v.AMR_LOG_LEVEL,
+    logFormat: v.AMR_LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
+    healthPort: v.AMR_HEALTH_PORT,
+    maxSessions: v.AMR_MAX_SESSIONS,
+    startByMs: v.AMR_START_BY_SECONDS * 1000,
+    sessionCapMs: v.AMR_SESSION_CAP_SECONDS * 1000,
+    replyTimeoutMs: v.AMR_REPLY_TIMEOUT_SECONDS * 1000,
+    connectTimeoutMs: v.AMR_CONNECT_TIMEOUT_SECONDS * 1000,
+    ingestBatch: v.AMR_INGEST_BATCH,
+    ingestWindowMs: v.AMR_INGEST_WINDOW_MS,
+  });
+}
+
+/** Keys and passwords inside URLs do not reach a terminal or a log. */
+function redact(name: string, value: string | undefined): string {
+  if (value === undefined) return '(not set)';
+  if (name.endsWith('_KEY')) return '(hidden)';
+  return JSON.stringify(value.replace(/:\/\/[^@/]*@/, '://***@'));
+}
+
+/** The known variable that differs least, when it is close enough to be a slip of the keyboard. */
+function suggestion(name: string): string {
+  const close = Object.keys(VARIABLES)
+    .map((known) => ({ known, distance: editDistance(name, known) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return close && close.distance <= 3 ? `; did you mean ${close.known}?` : '';
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

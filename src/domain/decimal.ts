@@ -1,0 +1,19 @@
+/** Most digits a value may have, sign and point aside. Far above any meter; bounds what one cell can cost. */
+export const MAX_DECIMAL_DIGITS = 38;
+
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)$/;
+
+/** Whether `text` is a finite decimal such as `9000.1250` or `-0.5`: no exponent, no unit, at most 38 digits. */
+export function isDecimal(text: string): boolean {
+  return text.length <= MAX_DECIMAL_DIGITS + 2 && DECIMAL.test(text);
+}
+
+/** One spelling for each number: `+09000.1250` and `9000.125` both become `9000.125`. Equal values have equal canonical text. */
+export function canonicalDecimal(text: string): string {
+  const negative = text.startsWith('-');
+  const [whole = '', fraction = ''] = text.replace(/^[+-]/, '').split('.');
+  const integer = whole.replace(/^0+(?=\d)/, '') || '0';
+  const decimals = fraction.replace(/0+$/, '');
+  const magnitude = decimals === '' ? integer : `${integer}.${decimals}`;
+  return negative && magnitude !== '0' ? `-${magnitude}` : magnitude;
+}

@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import { METER_ERROR_CODES } from '../errors.js';
+import { NetworkInterfaceKind, ReadingOrigin } from '../domain/enums.js';
+
+/** Message bodies, snake_case JSON, parsed once on arrival. `docs/messages.md` describes them for integrators. */
+
+const json = z.json();
+const jsonObject = z.record(z.string(), json);
+
+/** How a poller reaches a meter. */
+export const Connection = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal(NetworkInterfaceKind.TCP), host: z.string().min(1), port: z.number().int().min(1).max(65535) }),
+  z.object({
+    kind: z.literal(NetworkInterfaceKind.SERIAL),
+    path: z.string().min(1),
+    baud_rate: z.number().int().positive().optional(),
+  }),
+]);
+export type Connection = z.infer<typeof Connection>;
+
+/**
+ * One connection to one meter, carrying one or more calls. Durations only, no absolute times: the clocks of scheduler
+ * and poller need not agree.
+ */
+export const PollSessionMessage = z.object({
+  version: z.literal(1),
+  session: z.uuid(),
+  /** How often these runs have been dispatched, this time included. */
+  attempt: z.number().int().min(1),
+  organization: z.uuid(),
+  origin: z.enum([ReadingOrigin.SCHEDULED, ReadingOrigin.ON_DEMAND, ReadingOrigin.BACKFILL]),
+  meter: z.object({
+    id: z.uuid(),
+    name: z.string(),
+    serial_number: z.string().optional(),
+    protocol_address: z.string().optional(),
+    manufacturer: z.string().optional(),
+    model: z.string().optional(),
+    time_zone: z.string(),
+  }),
+  connection: Connection,
+  /** Base64 of the sealed box; opened only in the poller. */
+  sealed_credentials: z.string().optional(),
+  calls: z
+    .array(
+      z.object({
+        run: z.uuid(),
+        meter_execution_type: z.string(),
+        task_call: z.string(),
+        task_kwargs: jsonObject,
+      }),
+    )
+    .min(1),
+  start_by_ms: z.number().int().positive(),
+  session_cap_ms: z.number().int().positive(),
+});
+export type PollSessionMessage = z.infer<typeof PollSessionMessage>;
+
+/** One value of one series at one time. */
+export const ReadingItem = z.object({
+  series: z.string(),
+  timestamp: z.string(),
+  value: z.string(),
+  unit: z.string().optional(),
+  status: z.number().int().optional(),
+});
+export type ReadingItem = z.infer<typeof ReadingItem>;
+
+/** `NewMeterReading` as the product's own publishers write it: all readings of one call on one meter. */
+export interface NewMeterReadingMessage {
+  version: 1;
+  message_id: string;
+  organization: string;
+  /** Id of the `MeterDevice`. */
+  meter_device: string;
+  origin: ReadingOrigin;
+  task_run?: string;
+  collected_at: string;
+  readings: ReadingItem[];
+}
+
+/** Poller to scheduler, on `amr.results`. */
+export const ResultMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('session_started'), session: z.uuid() }),
+  z.object({
+    type: z.literal('run_finished'),
+    session: z.uuid(),
+    run: z.uuid(),
+    ok: z.boolean(),
+    /** Readings that were read and confirmed by the broker, also of a call that failed half-way. */
+    reading_count: z.number().int().min(0),
+    error: z
+      .object({ code: z.enum(METER_ERROR_CODES), message: z.string(), phase: z.string().optional() })
+      .optional(),
+    result: jsonObject.optional(),
+  }),
+  z.object({
+    type: z.literal('session_finished'),
+    session: z.uuid(),
+    /** `lost`: delivered a second time, so nobody knows what the first poller did with it. */
+    outcome: z.enum(['done', 'lost']),
+    duration_ms: z.number().min(0),
+    clock_deviation_seconds: z.number().optional(),
+    poller: z.string(),
+  }),
+]);
+export type ResultMessage = z.infer<typeof ResultMessage>;
+
+/** One register's share of a committed batch, as parallel arrays. */
+export const CommittedColumns = z.object({
+  register: z.number().int(),
+  meter: z.uuid(),
+  series: z.string(),
+  unit: z.string().nullable(),
+  origin: z.enum(ReadingOrigin),
+  /** Milliseconds since the epoch. */
+  t: z.array(z.number()),
+  v: z.array(z.string()),
+  q: z.array(z.number().int()),
+});
+export type CommittedColumns = z.infer<typeof CommittedColumns>;
+
+/** Body of a `reading_log` row. */
+export const CommittedBatch = z.object({
+  received_at: z.number(),
+  columns: z.array(CommittedColumns),
+});
+export type CommittedBatch = z.infer<typeof CommittedBatch>;
+
+/** Broadcast on `readings.committed`: a numbered `reading_log` row. Positions rise by one; a gap is read from the table. */
+export const CommittedMessage = z.object({
+  position: z.number().int().positive(),
+  organization: z.uuid(),
+  batch: CommittedBatch,
+});
+export type CommittedMessage = z.infer<typeof CommittedMessage>;
+
+/** Broadcast on `runs.changed`: ids of runs whose row changed; listeners read the row. */
+export const RunsChangedMessage = z.object({ organization: z.uuid(), runs: z.array(z.uuid()) });
+export type RunsChangedMessage = z.infer<typeof RunsChangedMessage>;
+
+/** Bytes of a message, as they go to the broker. */
+export function encode(message: unknown): Buffer {
+  return Buffer.from(JSON.stringify(message));
+}
+
+/** Parses a body with `schema`; the error names the field and what is wrong with it. */
+export function decode<T>(schema: z.ZodType<T>, body: Buffer): { ok: true; message: T } | { ok: false; reason: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    return { ok: false, reason: `not JSON: ${(error as Error).message}` };
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { ok: true, message: parsed.data };
+  const issue = parsed.error.issues[0]!;
+  return { ok: false, reason: `${issue.path.join('.') || 'message'}: ${issue.message}` };
+}
