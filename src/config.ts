@@ -29,8 +29,14 @@ const VARIABLES = {
     about: 'RabbitMQ 3.10 or newer, or `memory:` for the in-process broker of `amr up`. Not set: `memory:`.',
   },
   AMR_HTTP_HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'Address the API listens on.' },
-  AMR_HTTP_PORT: { schema: integer(0, 65535).default(4000), about: 'Port of the API; 0 takes any free one and prints it.' },
-  AMR_DATA_DIR: { schema: z.string().min(1).default('.data'), about: 'Folder of embedded mode: database, keys, truth files.' },
+  AMR_HTTP_PORT: {
+    schema: integer(0, 65535).default(4000),
+    about: 'Port of the API; 0 takes any free one and prints it.',
+  },
+  AMR_DATA_DIR: {
+    schema: z.string().min(1).default('.data'),
+    about: 'Folder of embedded mode: database, keys, truth files.',
+  },
   AMR_DEMO: { schema: oneOf(['on', 'off']).default('on'), about: 'Whether `amr up` runs the simulated demo fleet.' },
   AMR_CREDENTIALS_PUBLIC_KEY: {
     schema: z.string().min(1).optional(),
@@ -47,13 +53,22 @@ const VARIABLES = {
       .default(''),
     about: 'Put before every queue and exchange name, so that several installations share one broker.',
   },
-  AMR_LOG_LEVEL: { schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'), about: 'Least severe log line written.' },
-  AMR_LOG_FORMAT: { schema: oneOf(['json', 'pretty']).optional(), about: '`json` or `pretty`. Not set: pretty on a terminal, else json.' },
+  AMR_LOG_LEVEL: {
+    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    about: 'Least severe log line written.',
+  },
+  AMR_LOG_FORMAT: {
+    schema: oneOf(['json', 'pretty']).optional(),
+    about: '`json` or `pretty`. Not set: pretty on a terminal, else json.',
+  },
   AMR_HEALTH_PORT: {
     schema: integer(0, 65535).optional(),
     about: 'Port for /health/live, /health/ready and /metrics of scheduler, poller and ingester. Not set: none.',
   },
-  AMR_MAX_SESSIONS: { schema: integer(1, 20000).default(200), about: 'Meter sessions one poller holds open at once, per queue.' },
+  AMR_MAX_SESSIONS: {
+    schema: integer(1, 20000).default(200),
+    about: 'Meter sessions one poller holds open at once, per queue.',
+  },
   AMR_START_BY_SECONDS: {
     schema: integer(1, 1500).default(120),
     about: 'A dispatched session that no poller starts within this time is dispatched again.',
@@ -63,9 +78,18 @@ const VARIABLES = {
     about: 'Longest time one meter session may take; the poller then destroys the connection.',
   },
   AMR_REPLY_TIMEOUT_SECONDS: { schema: integer(1, 120).default(20), about: 'Longest wait for one answer of a meter.' },
-  AMR_CONNECT_TIMEOUT_SECONDS: { schema: integer(1, 120).default(10), about: 'Longest wait for the connection to a meter.' },
-  AMR_INGEST_BATCH: { schema: integer(1, 50000).default(5000), about: 'Readings in one database transaction of an ingester, at most (a message is never split).' },
-  AMR_INGEST_WINDOW_MS: { schema: integer(0, 10000).default(20), about: 'Longest wait of an ingester for a batch to fill.' },
+  AMR_CONNECT_TIMEOUT_SECONDS: {
+    schema: integer(1, 120).default(10),
+    about: 'Longest wait for the connection to a meter.',
+  },
+  AMR_INGEST_BATCH: {
+    schema: integer(1, 50000).default(5000),
+    about: 'Readings in one database transaction of an ingester, at most (a message is never split).',
+  },
+  AMR_INGEST_WINDOW_MS: {
+    schema: integer(0, 10000).default(20),
+    about: 'Longest wait of an ingester for a batch to fill.',
+  },
 } satisfies Record<string, { schema: z.ZodType; about: string }>;
 
 type Variables = typeof VARIABLES;
@@ -99,7 +123,7 @@ export interface Config {
 /** Name and meaning of every variable, for `.env.example` and `amr --help`. */
 export function describeVariables(): { name: string; about: string; default: string | undefined }[] {
   return Object.entries(VARIABLES).map(([name, { schema, about }]) => {
-    const fallback = (schema as z.ZodType).safeParse(undefined).data;
+    const fallback = (schema as z.ZodType<string | number | undefined>).safeParse(undefined).data;
     return { name, about, default: fallback === undefined ? undefined : String(fallback) };
   });
 }
@@ -111,7 +135,8 @@ export function describeVariables(): { name: string; about: string; default: str
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems: string[] = [];
   for (const name of Object.keys(env)) {
-    if (name.startsWith('AMR_') && !(name in VARIABLES)) problems.push(`${name} is not a setting of this product${suggestion(name)}`);
+    if (name.startsWith('AMR_') && !(name in VARIABLES))
+      problems.push(`${name} is not a setting of this product${suggestion(name)}`);
   }
   const parsed: Record<string, unknown> = {};
   for (const [name, { schema, about }] of Object.entries(VARIABLES)) {
@@ -155,7 +180,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 function redact(name: string, value: string | undefined): string {
   if (value === undefined) return '(not set)';
   if (name.endsWith('_KEY')) return '(hidden)';
-  return JSON.stringify(value.replace(/:\/\/[^@/]*@/, '://***@'));
+  return JSON.stringify(value.replace(/^([a-z]+:\/\/)?.*@/is, '$1***@'));
 }
 
 /** The known variable that differs least, when it is close enough to be a slip of the keyboard. */

@@ -17,7 +17,10 @@ export function createLogger(config: Pick<Config, 'logLevel' | 'logFormat'>, nam
   if (config.logFormat === 'json') return pino(options, pino.destination(2));
   return pino(
     options,
-    pino.transport({ target: 'pino-pretty', options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } }),
+    pino.transport({
+      target: 'pino-pretty',
+      options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' },
+    }),
   );
 }
 

@@ -11,7 +11,10 @@ declare module 'vitest' {
   }
 }
 
-const LOOPBACK_DATABASES = ['postgresql://postgres@127.0.0.1:5432/postgres', 'postgresql://postgres:postgres@127.0.0.1:5432/postgres'];
+const LOOPBACK_DATABASES = [
+  'postgresql://postgres@127.0.0.1:5432/postgres',
+  'postgresql://postgres:postgres@127.0.0.1:5432/postgres',
+];
 const LOOPBACK_BROKER = 'amqp://guest:guest@127.0.0.1:5672';
 
 /** Finds the services that the suites run on, once, and says which they are. */
@@ -62,6 +65,9 @@ function answers(port: number): Promise<boolean> {
       socket.destroy();
       resolve(open);
     };
-    socket.once('connect', () => settle(true)).once('error', () => settle(false)).once('timeout', () => settle(false));
+    socket
+      .once('connect', () => settle(true))
+      .once('error', () => settle(false))
+      .once('timeout', () => settle(false));
   });
 }

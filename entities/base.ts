@@ -1,0 +1,20 @@
+import { PrimaryKey, Property, ManyToOne, type Rel, OptionalProps } from '@mikro-orm/core';
+import { v7 as uuidv7 } from 'uuid';
+import { Organization } from './organization.js';
+
+/** A row that belongs to one organization and is identified by a UUIDv7. */
+export abstract class TenantEntity {
+  [OptionalProps]?: 'createdAt' | 'updatedAt';
+
+  @PrimaryKey({ type: 'uuid' })
+  id: string = uuidv7();
+
+  @ManyToOne({ entity: () => Organization, deleteRule: 'restrict' })
+  organization!: Rel<Organization>;
+
+  @Property({ type: 'datetime', length: 3, defaultRaw: 'now()' })
+  createdAt: Date = new Date();
+
+  @Property({ type: 'datetime', length: 3, defaultRaw: 'now()', onUpdate: () => new Date() })
+  updatedAt: Date = new Date();
+}

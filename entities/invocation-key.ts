@@ -1,0 +1,20 @@
+import { Entity, ManyToOne, PrimaryKey, PrimaryKeyProp, Property, type Rel } from '@mikro-orm/core';
+import { Organization } from './organization.js';
+
+/** Remembers which run an `idempotencyKey` made, so that a repeated invocation returns it. */
+@Entity()
+export class InvocationKey {
+  [PrimaryKeyProp]?: ['organization', 'key'];
+
+  @ManyToOne({ entity: () => Organization, primary: true, deleteRule: 'restrict' })
+  organization!: Rel<Organization>;
+
+  @PrimaryKey({ type: 'text' })
+  key!: string;
+
+  @Property({ type: 'uuid' })
+  taskRunId!: string;
+
+  @Property({ type: 'datetime', length: 3, defaultRaw: 'now()' })
+  createdAt: Date = new Date();
+}

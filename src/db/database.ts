@@ -1,0 +1,87 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import { messageOf, StartupError } from '../errors.js';
+import type { Logger } from '../telemetry.js';
+import { openOrm } from './orm.js';
+
+/** An open database: the ORM for what people edit, a pool for set-based SQL. */
+export interface Database {
+  readonly url: string;
+  readonly orm: MikroORM;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+// Exactness: bigint and numeric stay text. `date` columns do not occur.
+const TEXT_TYPES: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
+
+function parserOf(oid: number, format: 'text' = 'text'): (value: string) => unknown {
+  return TEXT_TYPES.has(oid) ? (value) => value : (pg.types.getTypeParser(oid, format) as (value: string) => unknown);
+}
+
+/** Options of every raw connection: UTC, named in pg_stat_activity, and no statement outlives its purpose. */
+export function connectionOptions(url: string, name: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: `amr ${name}`,
+    connectionTimeoutMillis: 10_000,
+    options: '-c timezone=UTC -c lock_timeout=30000',
+    types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
+  };
+}
+
+/**
+ * Connects and checks that the server can be used. Throws `StartupError` naming the host and the cure.
+ * @param name shown in `pg_stat_activity`, such as `ingester`
+ */
+export async function openDatabase(url: string, name: string, log: Logger): Promise<Database> {
+  const pool = new pg.Pool({ ...connectionOptions(url, name), max: 10, statement_timeout: 120_000 });
+  // An idle connection that the server ends is replaced at the next use; without a listener it would end the process.
+  pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+  try {
+    const { rows } = await pool.query<{ version: string }>(`select current_setting('server_version_num') as version`);
+    const version = Number(rows[0]!.version);
+    if (version < 150_000)
+      throw new StartupError(`PostgreSQL ${Math.floor(version / 10_000)} is too old: 15 or newer is needed.`);
+    const orm = await openOrm(url);
+    return {
+      url,
+      orm,
+      pool,
+      close: async () => {
+        await orm.close(true);
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    if (error instanceof StartupError) throw error;
+    throw new StartupError(
+      `No PostgreSQL can be used at ${describeUrl(url)}: ${messageOf(error)}. Start it, or correct DATABASE_URL; ` +
+        'without DATABASE_URL `amr up` starts an embedded one.',
+    );
+  }
+}
+
+/** Host, port and database of a URL, without user and password. */
+export function describeUrl(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `${host || 'local socket'}${pathname}`;
+}
+
+/** Runs `work` in one transaction on one connection; a throw rolls back. */
+export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}

@@ -1,0 +1,71 @@
+import pg from 'pg';
+import { backoff, pause } from '../retry.js';
+import type { Logger } from '../telemetry.js';
+import { connectionOptions } from './database.js';
+
+/** Lock keys of the duties that only one process at a time may do. */
+export const DUTIES = { dispatcher: 7_265_010, relay: 7_265_011, upkeep: 7_265_012 } as const;
+export type Duty = keyof typeof DUTIES;
+
+/** How often a process that does not lead looks whether it may. Bounds the pause after a leader dies. */
+const TAKE_OVER_MS = 1_000;
+/** A half-open connection would keep a dead leader in office; the server notices within about this time. */
+const KEEPALIVE = '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 -c timezone=UTC';
+
+export interface Leadership {
+  /** The connection that holds the lock: losing it is losing the lead. */
+  readonly client: pg.Client;
+  /** Aborts when the lead is lost or the process stops. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Does `work` for as long as this process leads `duty`, and again whenever it comes to lead. The lock is a session
+ * advisory lock, so it is free the moment its holder's connection ends. `work` returns when its signal aborts; a throw
+ * is logged and gives up the lead for a moment.
+ * @returns stop: gives up the lead after `work` has returned
+ */
+export function whileLeading(
+  databaseUrl: string,
+  duty: Duty,
+  log: Logger,
+  work: (leadership: Leadership) => Promise<void>,
+): () => Promise<void> {
+  const stopping = new AbortController();
+  const term = async (): Promise<void> => {
+    const client = new pg.Client({ ...connectionOptions(databaseUrl, duty), options: KEEPALIVE });
+    const lost = new AbortController();
+    client.on('error', () => lost.abort());
+    client.on('end', () => lost.abort());
+    try {
+      await client.connect();
+      while (!stopping.signal.aborted && !lost.signal.aborted) {
+        const { rows } = await client.query<{ led: boolean }>('select pg_try_advisory_lock($1) as led', [DUTIES[duty]]);
+        if (rows[0]!.led) {
+          log.info({ duty }, 'leads');
+          await work({ client, signal: AbortSignal.any([stopping.signal, lost.signal]) });
+          return;
+        }
+        await pause(TAKE_OVER_MS, stopping.signal);
+      }
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  };
+  const running = (async () => {
+    let delays = backoff(100, 5_000);
+    while (!stopping.signal.aborted) {
+      try {
+        await term();
+        delays = backoff(100, 5_000);
+      } catch (error) {
+        log.warn({ err: error, duty }, 'lost the lead; trying again');
+      }
+      await pause(delays.next().value, stopping.signal);
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    await running;
+  };
+}

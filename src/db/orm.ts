@@ -1,0 +1,23 @@
+import 'reflect-metadata';
+import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
+import { entities } from '../../entities/index.js';
+
+/** Schema that holds the partitions, so that the main schema lists the tables a person means. */
+export const PARTITION_SCHEMA = 'partitions';
+
+/** One place for the ORM's settings; the schema itself comes from the migrations. */
+export function ormOptions(databaseUrl: string): Options {
+  return defineConfig({
+    clientUrl: databaseUrl,
+    entities,
+    forceUtcTimezone: true,
+    // A partition name or an index expression is ours to manage; the drift test compares the rest.
+    schemaGenerator: { ignoreSchema: [PARTITION_SCHEMA], skipTables: ['schema_migration', 'reading_log_head'] },
+    pool: { min: 0, max: 10 },
+    discovery: { warnWhenNoEntities: false, checkDuplicateFieldNames: false },
+  });
+}
+
+export function openOrm(databaseUrl: string): Promise<MikroORM> {
+  return MikroORM.init(ormOptions(databaseUrl));
+}

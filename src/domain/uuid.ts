@@ -1,0 +1,17 @@
+import { v7 } from 'uuid';
+
+/** A UUIDv7 stamped with `at` (milliseconds since the epoch, default now). Time-ordered, so index inserts stay at the end. */
+export function uuidAt(at: number = Date.now()): string {
+  return v7({ msecs: at });
+}
+
+/** The instant a UUIDv7 carries, in milliseconds since the epoch; undefined for any other text. */
+export function instantOfUuid(uuid: string): number | undefined {
+  if (!/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i.test(uuid)) return undefined;
+  return parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+}
+
+/** Whether `text` is a UUID of any version. */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text);
+}
