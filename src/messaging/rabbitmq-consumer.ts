@@ -1,0 +1,99 @@
+import { IllegalOperationError, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
+import type { Logger } from '../telemetry.js';
+import { PublishError, type Consumer, type Handler } from './broker.js';
+import { deadLetterHeaders, deadQueueOf } from './dead-letters.js';
+import { DeliveriesInHand, type Settlement } from './deliveries-in-hand.js';
+import { ReopeningChannel } from './rabbitmq-channel.js';
+import type { RabbitMqConnection } from './rabbitmq-connection.js';
+import { toDelivery } from './rabbitmq-message.js';
+import type { RabbitMqPublisher } from './rabbitmq-publisher.js';
+import { assertQueue } from './rabbitmq-topology.js';
+import type { QueueName } from './topology.js';
+
+/** A delivery is settled on the channel it came from, and on no other. */
+interface Token {
+  readonly channel: Channel;
+  readonly message: ConsumeMessage;
+}
+
+/** One consumer on a channel of its own. */
+export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Settlement<Token> {
+  private readonly inHand: DeliveriesInHand<Token>;
+  private consumerTag = '';
+  private draining = false;
+
+  constructor(
+    private readonly connection: RabbitMqConnection,
+    private readonly publisher: RabbitMqPublisher,
+    private readonly queue: QueueName,
+    private readonly prefetch: number,
+    handler: Handler,
+    log: Logger,
+  ) {
+    super(connection, log);
+    this.inHand = new DeliveriesInHand(queue, prefetch, handler, this, log);
+  }
+
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.connection.release(this);
+    await this.channel?.cancel(this.consumerTag).catch(() => undefined); // went with its channel
+    await this.inHand.drain();
+    await this.retire();
+  }
+
+  ack({ channel, message }: Token): void {
+    ifOpen(() => channel.ack(message));
+  }
+
+  requeue({ channel, message }: Token): void {
+    ifOpen(() => channel.nack(message, false, true));
+  }
+
+  /** Published first: a crash between the two repeats the dead letter, the other order could lose it. */
+  async deadLetter(token: Token, reason: string): Promise<void> {
+    const dead = deadQueueOf(this.queue);
+    if (!dead) throw new PublishError(`${this.queue} has no dead-letter queue`);
+    const { body, headers, messageId, publishedAt } = toDelivery(token.message, this.connection.queuePrefix);
+    const options = {
+      headers: deadLetterHeaders(headers, this.queue, reason),
+      ...(messageId !== undefined && { messageId }),
+    };
+    await this.publisher.publish(dead, body, options, publishedAt);
+    this.ack(token);
+  }
+
+  protected open(model: ChannelModel): Promise<Channel> {
+    return model.createChannel();
+  }
+
+  protected async setUp(channel: Channel): Promise<void> {
+    this.inHand.forgetWaiting();
+    // Declared again: the broker also ends a consumer because its queue was deleted.
+    await assertQueue(channel, this.connection.queuePrefix, this.queue);
+    await channel.prefetch(this.prefetch);
+    const name = this.connection.queuePrefix + this.queue;
+    const { consumerTag } = await channel.consume(name, (message) => this.onMessage(channel, message));
+    this.consumerTag = consumerTag;
+  }
+
+  private onMessage(channel: Channel, message: ConsumeMessage | null): void {
+    if (message === null) {
+      this.log.warn({ queue: this.queue }, 'RabbitMQ cancelled a consumer; it subscribes again');
+      channel.close().catch(() => undefined); // opened again because it closes
+    } else if (this.draining) {
+      this.requeue({ channel, message });
+    } else {
+      this.inHand.take(toDelivery(message, this.connection.queuePrefix), { channel, message });
+    }
+  }
+}
+
+/** What was delivered on a lost channel cannot be settled and need not be: it is delivered again. */
+function ifOpen(settle: () => void): void {
+  try {
+    settle();
+  } catch (error) {
+    if (!(error instanceof IllegalOperationError)) throw error;
+  }
+}
