@@ -1,9 +1,9 @@
-import { describeUrl, openDatabase, type Database } from '../src/db/database.js';
-import { requireCurrentSchema } from '../src/db/migrate.js';
-import { StartupError } from '../src/errors.js';
-import type { WorkerContext } from '../src/lifecycle.js';
-import type { Broker } from '../src/messaging/broker.js';
-import { connectBroker } from '../src/messaging/connect-broker.js';
+import { describeUrl, openDatabase, type Database } from './db/database.js';
+import { requireCurrentSchema } from './db/migrate.js';
+import { StartupError } from './errors.js';
+import type { WorkerContext } from './lifecycle.js';
+import type { Broker } from './messaging/broker.js';
+import { connectBroker } from './messaging/connect-broker.js';
 
 /** What the parts of one process share: in `amr up` all of them, in a worker of its own just that worker. */
 export interface Resources {

@@ -5,7 +5,7 @@ import { RegisterDirectory } from '../src/services/ingest/enrich.js';
 import { Ingester } from '../src/services/ingest/ingester.js';
 import { relayWhileLeading } from '../src/services/relay.js';
 import { upkeepWhileLeading } from '../src/services/upkeep.js';
-import { useBroker, useDatabase, type Resources } from './resources.js';
+import { useBroker, useDatabase, type Resources } from '../src/resources.js';
 
 /** Two batches of one-reading messages in hand: one being written, one being filled. */
 const BATCHES_IN_HAND = 2;

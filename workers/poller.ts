@@ -1,7 +1,7 @@
 import type { Worker, WorkerContext } from '../src/lifecycle.js';
 import type { Broker } from '../src/messaging/broker.js';
 import { createCollection } from '../src/services/collection.js';
-import { useBroker } from './resources.js';
+import { useBroker } from '../src/resources.js';
 
 export interface PollerOptions {
   queues: readonly ('amr.scheduled' | 'amr.on_demand')[];

@@ -9,7 +9,7 @@ import { dispatchWhileLeading } from '../src/services/dispatch.js';
 import { endLeases, expireRuns } from '../src/services/leases.js';
 import { createResultsHandler } from '../src/services/results.js';
 import { materialiseDueSlots } from '../src/services/slots.js';
-import { useBroker, useDatabase, type Resources } from './resources.js';
+import { useBroker, useDatabase, type Resources } from '../src/resources.js';
 
 /** Results booked at once; each is a short transaction. */
 const RESULTS_PREFETCH = 20;

@@ -106,7 +106,7 @@ export async function claimSessions(pool: pg.Pool, timings: Timings): Promise<Po
            row_number() over (partition by i.segment_id order by on_demand desc, priority desc, not_before) as place
          from best join network_interface i on i.id = best.interface_id
        )
-       select meter_id, interface_id, organization_id, on_demand from ranked
+       select ranked.meter_id, ranked.interface_id, ranked.organization_id, ranked.on_demand from ranked
        left join segment g on g.id = ranked.segment_id
        left join lateral (
          select count(*) filter (where s.closed_at is null) as open,
@@ -116,7 +116,7 @@ export async function claimSessions(pool: pg.Pool, timings: Timings): Promise<Po
        ) used on g.id is not null
        where g.id is null
          or place <= least(coalesce(g.max_open_sessions - used.open, 2147483647), coalesce(g.max_new_sessions_per_second - used.recent, 2147483647))
-       order by on_demand desc, priority desc, not_before
+       order by ranked.on_demand desc, ranked.priority desc, ranked.not_before
        limit least($1::bigint, greatest(0, $2::bigint - (select count(*) from poll_session where closed_at is null and state = 'dispatched')))`,
       [CLAIM_BATCH, MAX_WAITING_SESSIONS],
     );

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { findTaskCall } from '../execution/contexts.js';
+import { executionContexts } from '../execution/contexts.js';
 import { inTransaction } from '../db/database.js';
 import type { RunOrigin } from '../domain/enums.js';
 import type { Broker } from '../messaging/broker.js';
@@ -86,8 +86,8 @@ export async function expireRuns(pool: pg.Pool, broker: Broker): Promise<number>
   return rows.length;
 }
 
-/** Reads may always be repeated; a write only where its call declares it. */
+/** Reads may always be repeated; a write only where its call declares it. A call unknown here may be either. */
 function isRepeatable(run: OpenRun): boolean {
-  const call = findTaskCall(run.meter_execution_type, run.task_call);
-  return !call.writesToMeter || call.idempotent;
+  const call = executionContexts.get(run.meter_execution_type)?.calls.get(run.task_call);
+  return call !== undefined && (!call.writesToMeter || call.idempotent);
 }
