@@ -11,6 +11,7 @@ const AHEAD_MS = 24 * 60 * 60_000;
 const MAX_READINGS = 10_000;
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_TEXT = 150;
+const NAME_RULE = `1 to ${MAX_TEXT} characters without control characters`;
 
 /** A reading that passed the rules, with the meter still as the message names it. */
 export interface ValidReading {
@@ -72,9 +73,7 @@ export function validateMessage(body: Buffer, now: number): Validated {
     );
   }
   const meter = message.meter_device ?? message.meter;
-  if (typeof meter !== 'string' || meter === '' || meter.length > MAX_TEXT) {
-    return whole(body, organization, `meter_device: must be the id or name of a meter, up to ${MAX_TEXT} characters`);
-  }
+  if (!isName(meter)) return whole(body, organization, `meter_device: must be the id or name of a meter, ${NAME_RULE}`);
   const origin = message.origin ?? ReadingOrigin.PUSH;
   if (!isOrigin(origin)) {
     return whole(body, organization, `origin: must be one of ${Object.values(ReadingOrigin).join(', ')}`);
@@ -89,54 +88,39 @@ export function validateMessage(body: Buffer, now: number): Validated {
   const validated: Validated = { readings: [], rejections: [] };
   for (const [index, item] of (items as unknown[]).entries()) {
     const prefix = message.readings === undefined ? '' : `readings.${index}.`;
-    const problem = problemOf(item, now);
-    if (problem === undefined) {
-      const fields = item as { series: string; timestamp: string; value: string; unit?: string; status?: number };
-      validated.readings.push({
-        organization,
-        meter,
-        series: fields.series,
-        measuredAt: parseInstant(fields.timestamp)!,
-        value: fields.value,
-        unit: fields.unit,
-        quality: fields.status ?? 0,
-        origin,
-        run,
-      });
+    const checked = check(item, now);
+    if (typeof checked !== 'string') {
+      validated.readings.push({ organization, meter, origin, run, ...checked });
     } else {
       const alone =
         message.readings === undefined ? body : Buffer.from(JSON.stringify({ ...message, readings: [item] }));
-      validated.rejections.push({ organization, reason: prefix + problem, body: alone, run });
+      validated.rejections.push({ organization, reason: prefix + checked, body: alone, run });
     }
   }
   return validated;
 }
 
-/** What is wrong with one reading, as `field: rule`, or undefined. */
-function problemOf(item: unknown, now: number): string | undefined {
+/** One reading's own fields, or what is wrong with it as `field: rule`. */
+function check(
+  item: unknown,
+  now: number,
+): Pick<ValidReading, 'series' | 'measuredAt' | 'value' | 'unit' | 'quality'> | string {
   if (!isFields(item)) return 'reading: must be a JSON object';
   const { series, timestamp, value, unit, status } = item;
-  if (typeof series !== 'string' || series === '' || series.length > MAX_TEXT)
-    return `series: must be text of 1 to ${MAX_TEXT} characters`;
-  if (typeof timestamp !== 'string')
-    return 'timestamp: must be ISO 8601 text with an offset, such as 2026-01-31T10:00:00+01:00';
-  const measuredAt = parseInstant(timestamp);
+  if (!isName(series)) return `series: must be text, ${NAME_RULE}`;
+  const measuredAt = typeof timestamp === 'string' ? parseInstant(timestamp) : undefined;
   if (measuredAt === undefined) {
-    return `timestamp: ${JSON.stringify(timestamp.slice(0, 40))} is not ISO 8601 with an offset, such as 2026-01-31T10:00:00+01:00`;
+    return `timestamp: ${JSON.stringify(timestamp)?.slice(0, 60)} is not ISO 8601 text with an offset, such as 2026-01-31T10:00:00+01:00`;
   }
-  if (measuredAt < OLDEST) return `timestamp: ${timestamp} is before the year 2000`;
-  if (measuredAt > now + AHEAD_MS) return `timestamp: ${timestamp} is more than a day ahead; check the meter's clock`;
-  if (typeof value !== 'string' || !isDecimal(value))
+  if (measuredAt < OLDEST) return `timestamp: ${timestamp as string} is before the year 2000`;
+  if (measuredAt > now + AHEAD_MS)
+    return `timestamp: ${timestamp as string} is more than a day ahead; check the meter's clock`;
+  if (typeof value !== 'string' || !isDecimal(value)) {
     return 'value: must be a decimal as text, such as "9000.1250", of at most 38 digits';
-  if (unit !== undefined && unit !== null && (typeof unit !== 'string' || unit.length > 20))
-    return 'unit: must be text of up to 20 characters';
-  if (
-    status !== undefined &&
-    (typeof status !== 'number' || !Number.isInteger(status) || status < 0 || status > 0x7fffffff)
-  ) {
-    return 'status: must be a whole number from 0 to 2147483647';
   }
-  return undefined;
+  if (unit != null && (!isName(unit) || unit.length > 20)) return 'unit: must be text of 1 to 20 characters';
+  if (status != null && !isStatus(status)) return 'status: must be a whole number from 0 to 2147483647';
+  return { series, measuredAt, value, unit: unit ?? undefined, quality: status ?? 0 };
 }
 
 function whole(body: Buffer, organization: string, reason: string): Validated {
@@ -147,6 +131,15 @@ function runOf(value: unknown): ValidReading['run'] | null {
   if (value === undefined || value === null) return undefined;
   const scheduledFor = typeof value === 'string' ? instantOfUuid(value) : undefined;
   return scheduledFor === undefined ? null : { id: value as string, scheduledFor };
+}
+
+/** PostgreSQL text holds no NUL, and no name a person gave has any other control character. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT && !/\p{Cc}/u.test(value);
+}
+
+function isStatus(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0x7fffffff;
 }
 
 function isFields(value: unknown): value is Fields {

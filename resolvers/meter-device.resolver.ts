@@ -1,0 +1,94 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { MeterDevice } from '../entities/index.js';
+import { PageArgs } from '../schema/connection.js';
+import { DeleteInput, DeletePayload } from '../schema/delete.js';
+import { MeterDeviceFilter, TaskRunFilter } from '../schema/inputs/filters.js';
+import { CreateMeterDeviceInput, UpdateMeterDeviceInput } from '../schema/inputs/meter-device.js';
+import { MeterDeviceConnection, MeterDevicePayload, MeterDeviceType } from '../schema/meter-device.js';
+import type { RequestContext } from '../src/graphql/context.js';
+
+@Resolver(() => MeterDeviceType)
+export class MeterDeviceResolver {
+  @Query(() => MeterDeviceType, { nullable: true, description: 'The meter with this id; null when there is none.' })
+  meterDevice(
+    @Arg('id', () => ID, { description: 'Id of the meter.' }) id: string,
+    @Ctx() { loaders }: RequestContext,
+  ) {
+    return loaders.nodes.MeterDevice.load(id);
+  }
+
+  @Query(() => MeterDeviceConnection, { description: 'Meters, oldest first.' })
+  meterDevices(
+    @Arg('filter', () => MeterDeviceFilter, { nullable: true, description: 'Which meters; all when absent.' })
+    filter: MeterDeviceFilter | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return services.meterDevices.page(organizationId, page, filter ?? {});
+  }
+
+  @Mutation(() => MeterDevicePayload, { description: 'Registers a meter.' })
+  async createMeterDevice(
+    @Arg('input', () => CreateMeterDeviceInput, { description: 'The meter.' }) input: CreateMeterDeviceInput,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return { meterDevice: await services.meterDevices.create(organizationId, input) };
+  }
+
+  @Mutation(() => MeterDevicePayload, { description: 'Changes a meter.' })
+  async updateMeterDevice(
+    @Arg('input', () => UpdateMeterDeviceInput, { description: 'The changes.' }) input: UpdateMeterDeviceInput,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return { meterDevice: await services.meterDevices.update(organizationId, input) };
+  }
+
+  @Mutation(() => DeletePayload, { description: 'Deletes a meter without readings and runs; others are set RETIRED.' })
+  deleteMeterDevice(
+    @Arg('input', () => DeleteInput, { description: 'The meter.' }) { id }: DeleteInput,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return services.meterDevices.delete(organizationId, id);
+  }
+
+  @FieldResolver()
+  networkInterface(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return meter.networkInterface && loaders.nodes.NetworkInterface.load(meter.networkInterface.id);
+  }
+
+  @FieldResolver()
+  hasCredentials(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return loaders.hasCredentials.load(meter.id);
+  }
+
+  @FieldResolver()
+  taskGroups(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return loaders.groupsOfMeter.load(meter.id);
+  }
+
+  @FieldResolver()
+  meterTasks(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return loaders.tasksOfMeter.load(meter.id);
+  }
+
+  @FieldResolver()
+  registers(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return loaders.registersOfMeter.load(meter.id);
+  }
+
+  @FieldResolver()
+  lastReadingAt(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return loaders.lastReadingAtOfMeter.load(meter.id);
+  }
+
+  @FieldResolver()
+  taskRuns(
+    @Root() meter: MeterDevice,
+    @Args(() => PageArgs) page: PageArgs,
+    @Arg('filter', () => TaskRunFilter, { nullable: true, description: 'Which runs; all when absent.' })
+    filter: TaskRunFilter | null,
+    @Ctx() { loaders }: RequestContext,
+  ) {
+    return loaders.runsOfMeter(page, filter ?? {}).load(meter.id);
+  }
+}

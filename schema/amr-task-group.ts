@@ -1,0 +1,32 @@
+import { Field, ObjectType } from 'type-graphql';
+import { AmrTaskType } from './amr-task.js';
+import { connectionOf } from './connection.js';
+import { MeterDeviceConnection } from './meter-device.js';
+import { NodeType } from './node.js';
+
+@ObjectType('AmrTaskGroup', {
+  description: 'Tasks that belong together; they run for every meter that is in the group.',
+  implements: NodeType,
+  simpleResolvers: true,
+})
+export class AmrTaskGroupType extends NodeType {
+  @Field(() => String, { description: 'Unique in the organization.' })
+  name!: string;
+
+  @Field(() => String, { description: 'Free text; empty when none was given.' })
+  description!: string;
+
+  @Field(() => [AmrTaskType], { description: 'Tasks of the group.' })
+  tasks!: AmrTaskType[];
+
+  @Field(() => MeterDeviceConnection, { description: 'Meters in the group.' })
+  meterDevices!: unknown;
+}
+
+export const AmrTaskGroupConnection = connectionOf('AmrTaskGroup', () => AmrTaskGroupType);
+
+@ObjectType('AmrTaskGroupPayload', { description: 'The group as saved.', simpleResolvers: true })
+export class AmrTaskGroupPayload {
+  @Field(() => AmrTaskGroupType, { description: 'The group as saved.' })
+  amrTaskGroup!: AmrTaskGroupType;
+}

@@ -1,0 +1,44 @@
+import { Field, ID, InputType, Int } from 'type-graphql';
+import { JSONObject } from '../scalars.js';
+
+@InputType({ description: 'One call on one meter: the same arguments as a task, but no AmrTask is saved.' })
+export class InvokeTaskInput {
+  @Field(() => ID, { description: 'The meter to carry it out on.' })
+  meterDevice!: string;
+
+  @Field(() => String, { description: 'e.g. generic_lis200; see meterExecutionTypes.' })
+  meterExecutionType!: string;
+
+  @Field(() => String, { description: 'e.g. read_archive_by_offset_seconds; see meterExecutionTypes.' })
+  taskCall!: string;
+
+  @Field(() => JSONObject, {
+    nullable: true,
+    description: 'Arguments of the call; see meterExecutionTypes. Default {}.',
+  })
+  taskKwargs?: Record<string, unknown>;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds from now to the earliest start, up to 365 days. Default 0.',
+  })
+  runOffsetSeconds?: number;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Seconds after the earliest start after which the run is EXPIRED. Default 600.',
+  })
+  deadlineSeconds?: number | null;
+
+  @Field(() => String, { nullable: true, description: "The same key again returns the first call's run." })
+  idempotencyKey?: string | null;
+}
+
+@InputType({ description: 'A saved task to carry out on one meter now, whatever its schedule and offset.' })
+export class InvokeAmrTaskInput {
+  @Field(() => ID, { description: 'The task; it may be inactive.' })
+  amrTask!: string;
+
+  @Field(() => ID, { description: 'The meter; it need not have the task.' })
+  meterDevice!: string;
+}

@@ -1,0 +1,47 @@
+import { Field, Int, ObjectType } from 'type-graphql';
+import { NetworkInterfaceKind } from '../src/domain/enums.js';
+import { connectionOf } from './connection.js';
+import { NodeType } from './node.js';
+import { SegmentType } from './segment.js';
+
+@ObjectType('NetworkInterface', {
+  description: 'How meters are reached. One session at a time; one interface may serve many meters (a gateway, a bus).',
+  implements: NodeType,
+  simpleResolvers: true,
+})
+export class NetworkInterfaceType extends NodeType {
+  @Field(() => String, { description: 'Unique in the organization.' })
+  name!: string;
+
+  @Field(() => NetworkInterfaceKind, { description: 'Which of the following fields apply.' })
+  kind!: NetworkInterfaceKind;
+
+  @Field(() => String, { nullable: true, description: 'Host name or address (TCP).' })
+  host!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Port (TCP).' })
+  port!: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Device file of the port (SERIAL).' })
+  serialPath!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Line speed in baud (SERIAL).' })
+  baudRate!: number | null;
+
+  @Field(() => SegmentType, {
+    nullable: true,
+    description: 'Shared capacity that sessions over this interface count against.',
+  })
+  segment!: SegmentType | null;
+
+  @Field(() => Boolean, { description: 'Whether a session is open on it now.' })
+  isBusy!: boolean;
+}
+
+export const NetworkInterfaceConnection = connectionOf('NetworkInterface', () => NetworkInterfaceType);
+
+@ObjectType('NetworkInterfacePayload', { description: 'The interface as saved.', simpleResolvers: true })
+export class NetworkInterfacePayload {
+  @Field(() => NetworkInterfaceType, { description: 'The interface as saved.' })
+  networkInterface!: NetworkInterfaceType;
+}

@@ -1,0 +1,98 @@
+import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
+import { createClient, type SubscribePayload } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { messageOf } from '../errors.js';
+import { Bell } from './bell.js';
+import { GraphqlRequestError } from './client-errors.js';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The server pings each 20 s; after this time without one the connection is dead. */
+const SILENCE_MS = 75_000;
+/** Events waiting for the consumer, beyond which nothing is read from the socket. */
+const MAX_WAITING = 1_000;
+
+/** The API cannot be reached, or the connection ended; another try may go on where it stopped. */
+export class ConnectionLostError extends Error {
+  override readonly name = 'ConnectionLostError';
+}
+
+/**
+ * One subscription on a connection of its own: `connected` once it is accepted, then its events, until the server
+ * completes it or the signal aborts.
+ * @throws ConnectionLostError, or GraphqlRequestError when the server refused or ended it
+ */
+export async function* openSubscription<Result>(
+  url: string,
+  payload: SubscribePayload,
+  signal: AbortSignal,
+): AsyncGenerator<'connected' | FormattedExecutionResult<Result>, void, void> {
+  const waiting: ('connected' | FormattedExecutionResult<Result>)[] = [];
+  const bell = new Bell();
+  let socket: WebSocket | undefined;
+  let ended: { error?: Error } | undefined;
+  const offer = (event: (typeof waiting)[number]) => {
+    if (waiting.push(event) > MAX_WAITING) socket?.pause();
+    bell.ring();
+  };
+  const end = (reason: { error?: Error }) => {
+    ended ??= reason;
+    bell.ring();
+  };
+
+  const client = createClient({
+    url: url.replace(/^http/, 'ws'),
+    webSocketImpl: class extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols, { handshakeTimeout: CONNECT_TIMEOUT_MS });
+      }
+    },
+    retryAttempts: 0,
+    connectionAckWaitTimeout: CONNECT_TIMEOUT_MS,
+    on: {
+      opened: (opened) => endWhenSilent((socket = opened as WebSocket)),
+      connected: () => offer('connected'),
+    },
+  });
+  const unsubscribe = client.subscribe<Result>(payload, {
+    next: (event) => offer(event as FormattedExecutionResult<Result>),
+    error: (error) =>
+      end({
+        error: Array.isArray(error)
+          ? new GraphqlRequestError(error as GraphQLFormattedError[])
+          : new ConnectionLostError(reasonOf(error)),
+      }),
+    complete: () => end({}),
+  });
+  try {
+    while (!signal.aborted) {
+      const event = waiting.shift();
+      if (event !== undefined) {
+        if (socket?.isPaused && waiting.length < MAX_WAITING / 2) socket.resume();
+        yield event;
+      } else if (ended) {
+        if (ended.error) throw ended.error;
+        return;
+      } else {
+        await bell.wait(signal);
+      }
+    }
+  } finally {
+    unsubscribe();
+    socket?.resume();
+    await client.dispose();
+  }
+}
+
+/** Cuts a connection whose server went away without a word. A paused socket shows no pings: then it is left alone. */
+function endWhenSilent(socket: WebSocket): void {
+  const cut = setTimeout(() => (socket.isPaused ? cut.refresh() : socket.terminate()), SILENCE_MS);
+  for (const event of ['ping', 'message'] as const) socket.on(event, () => cut.refresh());
+  socket.once('close', () => clearTimeout(cut));
+}
+
+/** An error, or the event of a socket that closed. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Error) return messageOf(error);
+  const { message, code, reason } = (error ?? {}) as { message?: string; code?: number; reason?: string };
+  return message ?? (reason ? reason : `closed with code ${code ?? 'unknown'}`);
+}

@@ -1,0 +1,98 @@
+import type { FormattedExecutionResult } from 'graphql';
+import { messageOf } from '../errors.js';
+import { backoff, pause } from '../retry.js';
+import { stoppable } from './async-streams.js';
+import { GraphqlRequestError } from './client-errors.js';
+import { ConnectionLostError, openSubscription } from './client-subscription.js';
+import type { TypedDocumentString } from './generated/graphql.js';
+
+export { GraphqlRequestError };
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const RECONNECT_FIRST_MS = 500;
+const RECONNECT_MAX_MS = 5_000;
+
+export interface SubscribeOptions {
+  /** Told why, each time the connection is lost; the subscription goes on by itself. */
+  onDisconnect?: (reason: string) => void;
+}
+
+/** A client of the API with typed documents, one request or subscription per call. */
+export interface GraphqlClient {
+  /** @throws GraphqlRequestError when the API answers with errors, ConnectionLostError when it cannot be reached within 30 s */
+  request<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables): Promise<Result>;
+  /**
+   * Events until the caller stops or the API ends the subscription. A lost connection is opened again, with the variables
+   * as `variables` gives them then: with the last cursor as `after` nothing is missed and nothing comes twice.
+   * @throws GraphqlRequestError when the API refuses or ends it with errors, ConnectionLostError when the first connection fails
+   */
+  subscribe<Result, Variables>(
+    document: TypedDocumentString<Result, Variables>,
+    variables: () => Variables,
+    options?: SubscribeOptions,
+  ): AsyncIterableIterator<Result, void, void>;
+}
+
+/** @param url of the GraphQL endpoint, such as `http://127.0.0.1:4000/graphql` */
+export function createClient({ url }: { url: string }): GraphqlClient {
+  return {
+    async request<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables) {
+      const result = await post<Result>(url, { query: document.toString(), variables });
+      return dataOf(result);
+    },
+    subscribe<Result, Variables>(
+      document: TypedDocumentString<Result, Variables>,
+      variables: () => Variables,
+      { onDisconnect }: SubscribeOptions = {},
+    ) {
+      const events = (signal: AbortSignal) =>
+        openSubscription<Result>(
+          url,
+          { query: document.toString(), variables: variables() as Record<string, unknown> },
+          signal,
+        );
+      return stoppable(async function* (signal) {
+        let reached = false;
+        let delays = backoff(RECONNECT_FIRST_MS, RECONNECT_MAX_MS);
+        while (!signal.aborted) {
+          try {
+            for await (const event of events(signal)) {
+              if (event === 'connected') {
+                reached = true;
+                delays = backoff(RECONNECT_FIRST_MS, RECONNECT_MAX_MS);
+              } else {
+                yield dataOf(event);
+              }
+            }
+            return;
+          } catch (error) {
+            if (!reached || !(error instanceof ConnectionLostError)) throw error;
+            onDisconnect?.(error.message);
+            await pause(delays.next().value, signal);
+          }
+        }
+      });
+    },
+  };
+}
+
+async function post<Result>(url: string, body: unknown): Promise<FormattedExecutionResult<Result>> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    return (await response.json()) as FormattedExecutionResult<Result>;
+  } catch (error) {
+    const reason = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error);
+    throw new ConnectionLostError(`The API at ${url} cannot be reached: ${reason}.`, { cause: error });
+  }
+}
+
+function dataOf<Result>(result: FormattedExecutionResult<Result>): Result {
+  if (result.errors?.length) throw new GraphqlRequestError(result.errors);
+  if (result.data == null) throw new Error('The answer is not one of a GraphQL API.');
+  return result.data;
+}

@@ -1,0 +1,13 @@
+import type { Loaders } from './loaders.js';
+import type { LiveFeed } from './live-feed.js';
+import type { Services } from '../services/index.js';
+
+/** What a resolver sees of a request: whose data, the use cases, and this operation's loaders. */
+export interface RequestContext {
+  /** Every query is filtered by it. */
+  readonly organizationId: string;
+  readonly services: Services;
+  /** One set per operation; in a subscription one per group of events (see event-groups.ts), so that a long stream never serves stale rows. */
+  readonly loaders: Loaders;
+  readonly live: LiveFeed;
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
+import { InputError } from '../errors.js';
+import type { Logger } from '../telemetry.js';
+
+/**
+ * What a client sees of an error, the same over HTTP and WebSocket. What it can act on passes with its code: an
+ * `InputError`, a wrong document or variable, any GraphQL error that carries a code. The rest is a fault of ours:
+ * `INTERNAL_SERVER_ERROR` with an id that the log has too, nothing else of it leaves the process.
+ */
+export function formatError(error: unknown, log: Logger): GraphQLFormattedError {
+  const outer = error instanceof GraphQLError ? error : undefined;
+  const place = { ...(outer?.locations && { locations: outer.locations }), ...(outer?.path && { path: outer.path }) };
+  const chain = [...causes(error)];
+
+  const input = chain.find((cause) => cause instanceof InputError);
+  if (input) {
+    return {
+      message: input.message,
+      ...place,
+      extensions: { code: input.code, ...(input.field && { field: input.field }) },
+    };
+  }
+  const coded = chain.findLast((cause) => cause instanceof GraphQLError && isClientCode(cause.extensions['code']));
+  if (coded instanceof GraphQLError) {
+    return { message: (outer ?? coded).message, ...place, extensions: publicExtensions(coded) };
+  }
+  if (outer && isRequestError(outer, chain)) {
+    return { message: outer.message, ...place, extensions: { code: 'BAD_USER_INPUT' } };
+  }
+  const id = randomUUID();
+  log.error({ err: chain.at(-1), errorId: id, path: outer?.path?.join('.') }, 'an operation failed');
+  return {
+    message: `Internal server error; the log has details under ${id}.`,
+    ...place,
+    extensions: { code: 'INTERNAL_SERVER_ERROR', id },
+  };
+}
+
+/** The error and what it was made from, outermost first. */
+function* causes(error: unknown): Generator<unknown> {
+  for (let at = error; at !== undefined; at = at instanceof GraphQLError ? at.originalError : undefined) yield at;
+}
+
+function isClientCode(code: unknown): boolean {
+  return typeof code === 'string' && code !== 'INTERNAL_SERVER_ERROR';
+}
+
+/** HTTP status and stack trace are for the server. */
+function publicExtensions({ extensions }: GraphQLError): Record<string, unknown> {
+  const { http: _http, stacktrace: _stacktrace, ...rest } = extensions;
+  return rest;
+}
+
+/** Raised before any resolver ran: by graphql itself, or by a scalar that refused a variable. */
+function isRequestError(outer: GraphQLError, chain: readonly unknown[]): boolean {
+  if (outer.path) return false;
+  return outer.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION || chain.every((cause) => cause instanceof GraphQLError);
+}

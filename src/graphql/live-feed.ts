@@ -1,0 +1,115 @@
+import type { Database } from '../db/database.js';
+import type { Broker } from '../messaging/broker.js';
+import { RunsChangedMessage, decode } from '../messaging/contracts.js';
+import { pause } from '../retry.js';
+import type { Logger } from '../telemetry.js';
+import { mapStream, stoppable } from './async-streams.js';
+import { delivered, subscribers } from './live-metrics.js';
+import { ReadingFilter, type ReadingFilterInput } from './reading-filter.js';
+import { placeAfter, streamReadings, type LiveReading } from './reading-stream.js';
+import { ReadingTail, type ReadingTailOptions } from './reading-tail.js';
+import { RunInbox, streamRuns, type LoadRuns, type RunFilterInput, type RunRow } from './run-stream.js';
+
+/** Pause before runs are loaded again after the database failed. */
+const RETRY_MS = 1_000;
+
+/** Live events of one API process: one listener and one store of recent batches, however many subscribers. */
+export interface LiveFeed {
+  /**
+   * Committed readings that match, from now on; with `after` first everything committed behind that cursor. A stream
+   * whose place was purged meanwhile ends with `CURSOR_EXPIRED`.
+   * @throws InputError for an unknown id or a wrong cursor, GraphQLError `CURSOR_EXPIRED` for one that is too old
+   */
+  readings(
+    organizationId: string,
+    filter: ReadingFilterInput | null | undefined,
+    after: string | null | undefined,
+  ): Promise<AsyncIterable<LiveReading>>;
+  /** Runs that match, each time they change. Changes close to each other come as one. */
+  runs(organizationId: string, filter: RunFilterInput | null | undefined): AsyncIterable<RunRow>;
+  /** Ends all streams. */
+  close(): Promise<void>;
+}
+
+export interface LiveFeedOptions extends Pick<ReadingTailOptions, 'limits' | 'pollMs'> {
+  database: Pick<Database, 'pool'>;
+  broker: Broker;
+  log: Logger;
+  loadRuns: LoadRuns;
+}
+
+export async function createLiveFeed({
+  database,
+  broker,
+  log,
+  loadRuns,
+  ...tuning
+}: LiveFeedOptions): Promise<LiveFeed> {
+  const { pool } = database;
+  const inboxes = new Set<RunInbox>();
+  const open = new Set<{ end: () => Promise<unknown> }>();
+
+  const tail = await ReadingTail.start({ pool, broker, log, ...tuning });
+  const listener = await broker.listen(
+    'runs.changed',
+    (body) => {
+      const decoded = decode(RunsChangedMessage, body);
+      if (!decoded.ok) return log.warn({ reason: decoded.reason }, 'a broadcast of changed runs cannot be read');
+      const { organization, runs } = decoded.message;
+      for (const inbox of inboxes) if (inbox.organizationId === organization) inbox.add(runs);
+    },
+    () => {
+      for (const inbox of inboxes) inbox.recheck();
+    },
+  );
+
+  /** Counts the subscriber and its events, and makes the stream end with the feed. */
+  function subscription<T>(
+    name: string,
+    run: (signal: AbortSignal) => AsyncGenerator<T, void, void>,
+    onEnd: () => void = () => undefined,
+  ): AsyncIterable<T> {
+    subscribers.inc({ subscription: name });
+    const stream = stoppable(run, () => {
+      subscribers.dec({ subscription: name });
+      open.delete(handle);
+      onEnd();
+    });
+    const handle = { end: async () => stream.return?.() };
+    open.add(handle);
+    const count = delivered.labels({ subscription: name });
+    return mapStream(stream, (event) => {
+      count.inc();
+      return event;
+    });
+  }
+
+  async function waitForRetry(error: unknown, signal: AbortSignal): Promise<void> {
+    log.warn({ err: error }, 'changed runs cannot be read; trying again');
+    await pause(RETRY_MS, signal);
+  }
+
+  return {
+    async readings(organizationId, filterInput, after) {
+      // Taken before anything is awaited: what commits while the filter is looked up is already part of the stream.
+      const live = { position: tail.recent.head + 1, taken: 0 };
+      const filter = await ReadingFilter.create(pool, organizationId, filterInput ?? {});
+      const from = after == null ? live : await placeAfter(pool, after);
+      return subscription('meterReadingAdded', (signal) => streamReadings({ tail, pool, log, filter, from }, signal));
+    },
+    runs(organizationId, filter) {
+      const inbox = new RunInbox(organizationId);
+      inboxes.add(inbox);
+      return subscription(
+        'taskRunUpdated',
+        (signal) => streamRuns(inbox, filter ?? {}, loadRuns, waitForRetry, signal),
+        () => inboxes.delete(inbox),
+      );
+    },
+    async close() {
+      await Promise.all([...open].map((stream) => stream.end()));
+      await listener.drain();
+      await tail.close();
+    },
+  };
+}

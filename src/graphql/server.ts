@@ -1,0 +1,175 @@
+import type { AddressInfo } from 'node:net';
+import { ApolloServer } from '@apollo/server';
+import {
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import type { Config } from '../config.js';
+import type { Database } from '../db/database.js';
+import { messageOf, StartupError } from '../errors.js';
+import type { Broker } from '../messaging/broker.js';
+import type { Services } from '../services/index.js';
+import type { Logger } from '../telemetry.js';
+import { authenticate } from './authenticate.js';
+import { addConsole } from './console-files.js';
+import type { RequestContext } from './context.js';
+import { formatError } from './errors.js';
+import { addHealthRoutes } from './health.js';
+import { MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
+import { createLiveFeed } from './live-feed.js';
+import { createLoaders } from './loaders.js';
+import { buildGraphqlSchema } from './schema.js';
+import { serveWebSocket } from './websocket.js';
+
+const GRAPHQL_PATH = '/graphql';
+/** Time for requests in hand to finish when the server closes; the rest is cut. */
+const CLOSE_GRACE_MS = 10_000;
+
+const SECURITY_HEADERS = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+export interface GraphqlServerOptions {
+  config: Pick<Config, 'httpHost' | 'httpPort'>;
+  database: Database;
+  broker: Broker;
+  log: Logger;
+  services: Services;
+}
+
+export interface GraphqlServer {
+  /** Base URL, such as `http://127.0.0.1:4000`; GraphQL is at `/graphql`, over HTTP and WebSocket. */
+  readonly url: string;
+  readonly port: number;
+  /** Takes no more requests, closes WebSockets with code 1001, finishes what is in hand; at most ten seconds. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the API: GraphQL over HTTP and WebSocket, GraphiQL, health and metrics, on one port.
+ * @throws StartupError when the port cannot be used
+ */
+export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
+  const { config, database, broker, log, services } = options;
+  const schema = await buildGraphqlSchema();
+  const live = await createLiveFeed({
+    database,
+    broker,
+    log,
+    loadRuns: (organizationId, ids) => services.taskRuns.byIds(organizationId, ids),
+  });
+  const createContext = (): RequestContext => {
+    const { organizationId } = authenticate();
+    return { organizationId, services, live, loaders: createLoaders(services, organizationId) };
+  };
+  const toClient = (error: unknown) => formatError(error, log);
+
+  const apollo = new ApolloServer<RequestContext>({
+    schema,
+    csrfPrevention: true,
+    // Clients are meant to explore the schema; what they may see is decided by data, not by hiding names.
+    introspection: true,
+    persistedQueries: false,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: MAX_TOKENS },
+    validationRules: [operationSizeRule],
+    formatError: (_formatted, error) => toClient(error),
+    logger: log,
+    // Nothing about operations leaves this host, whatever the environment says.
+    plugins: [ApolloServerPluginUsageReportingDisabled(), ApolloServerPluginLandingPageDisabled()],
+  });
+  const app = Fastify({ bodyLimit: MAX_REQUEST_BYTES, forceCloseConnections: 'idle' });
+  const stop = async (closeSockets: () => Promise<void>) => {
+    // The sockets first: they must end with 1001, which makes clients come back, not with completed subscriptions.
+    const closing = closeSockets();
+    const closed = app.close();
+    await within(CLOSE_GRACE_MS, () => app.server.closeAllConnections(), Promise.all([closing, closed]));
+    await live.close();
+    await apollo.stop();
+  };
+
+  try {
+    await apollo.start();
+    prepare(app, log);
+    addHealthRoutes(app, database, broker);
+    await addConsole(app);
+    app.route({
+      method: ['GET', 'POST'],
+      url: GRAPHQL_PATH,
+      handler: fastifyApolloHandler(apollo, { context: async () => createContext() }),
+    });
+    await listen(app, config);
+  } catch (error) {
+    await stop(async () => undefined);
+    throw error;
+  }
+  const closeSockets = serveWebSocket({
+    server: app.server,
+    path: GRAPHQL_PATH,
+    schema,
+    createContext,
+    formatError: toClient,
+    log,
+  });
+  const { port } = app.server.address() as AddressInfo;
+  const host = config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost;
+  return { url: `http://${host}:${port}`, port, close: () => stop(closeSockets) };
+}
+
+/** Headers on every answer, and errors outside GraphQL (a body that is no JSON, or too large) in GraphQL's form. */
+function prepare(app: FastifyInstance, log: Logger): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    void reply.headers(SECURITY_HEADERS);
+  });
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    const body =
+      status < 500
+        ? { message: error.message, extensions: { code: status === 413 ? 'LIMIT_EXCEEDED' : 'BAD_REQUEST' } }
+        : formatError(error, log);
+    return reply.code(status).send({ errors: [body] });
+  });
+}
+
+async function listen(
+  app: FastifyInstance,
+  { httpHost: host, httpPort: port }: GraphqlServerOptions['config'],
+): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new StartupError(`The API cannot listen on ${host}, port ${port}: ${whyNot(error, port)}`, { cause: error });
+  }
+}
+
+function whyNot(error: unknown, port: number): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return `another program uses it, perhaps another \`amr\` (\`ss -ltnp 'sport = :${port}'\` names it). Stop that one, or set AMR_HTTP_PORT to another port; 0 takes any free one.`;
+    case 'EACCES':
+      return `this user may not use it; ports below 1024 are for root. Set AMR_HTTP_PORT to a higher one, such as 4000.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return 'this host has no such address. Correct AMR_HTTP_HOST.';
+    default:
+      return `${messageOf(error)}. See AMR_HTTP_HOST and AMR_HTTP_PORT.`;
+  }
+}
+
+/** Waits for `work`; after `ms` calls `force`, which must make it end. */
+async function within(ms: number, force: () => void, work: Promise<unknown>): Promise<void> {
+  const timer = setTimeout(force, ms);
+  try {
+    await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,198 @@
+import type pg from 'pg';
+import { z } from 'zod';
+import { MeterLifeCycle, RunOrigin, TaskRunState } from '../domain/enums.js';
+import { MAX_INVOCATION_OFFSET_SECONDS } from '../domain/schedule-limits.js';
+import { uuidAt } from '../domain/uuid.js';
+import { inTransaction, type Database } from '../db/database.js';
+import { ensurePartition, partitionName } from '../db/partitions.js';
+import { InputError } from '../errors.js';
+import type { Broker } from '../messaging/broker.js';
+import type { Logger } from '../telemetry.js';
+import type { AmrTaskService } from './amr-tasks.js';
+import { id, jsonObject, notFound, parseInput, requireUuid, text, whole } from './input.js';
+import { announceRuns } from './run-events.js';
+import { requireTaskCall } from './task-call.js';
+import type { TaskRunRow, TaskRunService } from './task-runs.js';
+
+/** A person waits for it: a meter that cannot be reached within this time is reported, not tried all day. */
+const DEADLINE_SECONDS = 600;
+/** Milliseconds that are tried for an invocation of a task on a meter that is invoked at the same moment. */
+const MAX_SAME_MOMENT = 50;
+
+const Invocation = z.object({
+  meterDevice: id,
+  meterExecutionType: text(100),
+  taskCall: text(100),
+  taskKwargs: jsonObject.default({}),
+  runOffsetSeconds: whole(0, MAX_INVOCATION_OFFSET_SECONDS).default(0),
+  deadlineSeconds: whole(1, MAX_INVOCATION_OFFSET_SECONDS).nullish(),
+  idempotencyKey: text(200).min(1, { error: 'must not be empty' }).nullish(),
+});
+export type InvokeTask = z.input<typeof Invocation>;
+
+export interface InvokeAmrTask {
+  amrTask: string;
+  meterDevice: string;
+}
+
+interface NewRun extends z.output<typeof Invocation> {
+  readonly amrTask: string | null;
+}
+
+/** Calls on meters that somebody asks for. They go first, and their runs can be watched from the first moment. */
+export class InvocationService {
+  /** Partitions of `task_run` known to exist, so that each month is looked after once and not per invocation. */
+  private readonly partitions = new Set<string>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly broker: Broker,
+    private readonly taskRuns: TaskRunService,
+    private readonly amrTasks: AmrTaskService,
+    private readonly log: Logger,
+  ) {}
+
+  /** Makes a run of a call that belongs to no task. A repeated `idempotencyKey` returns the run of the first call. */
+  async invokeTask(organizationId: string, input: InvokeTask): Promise<TaskRunRow> {
+    const invocation = parseInput(Invocation, input);
+    requireTaskCall(invocation);
+    return this.makeRun(organizationId, { ...invocation, amrTask: null });
+  }
+
+  /** Makes a run of a saved task at once, whatever its schedule and offset. */
+  async invokeAmrTask(organizationId: string, { amrTask, meterDevice }: InvokeAmrTask): Promise<TaskRunRow> {
+    requireUuid('AmrTask', amrTask, 'input.amrTask');
+    const [task] = await this.amrTasks.byIds(organizationId, [amrTask]);
+    if (!task) throw notFound('AmrTask', amrTask, 'input.amrTask');
+    const { meterExecutionType, taskCall, taskKwargs, deadlineSeconds } = task;
+    requireTaskCall(task);
+    return this.makeRun(organizationId, {
+      amrTask: task.id,
+      meterDevice,
+      meterExecutionType,
+      taskCall,
+      taskKwargs,
+      deadlineSeconds,
+      runOffsetSeconds: 0,
+    });
+  }
+
+  private async makeRun(organizationId: string, run: NewRun): Promise<TaskRunRow> {
+    await this.requireReachable(organizationId, run.meterDevice);
+    const askedAt = await this.now();
+    await this.ensurePartition(askedAt);
+    const runId = await this.insertAtFreeMoment(organizationId, run, askedAt.getTime());
+    const [row] = await this.taskRuns.byIds(organizationId, [runId]);
+    if (row) return row;
+    throw new InputError(
+      'CONFLICT',
+      'The run that input.idempotencyKey made is no longer kept. Use a new key.',
+      'input.idempotencyKey',
+    );
+  }
+
+  /** A task has one run per meter and millisecond: of invocations at the same moment the later ones move on. */
+  private async insertAtFreeMoment(organizationId: string, run: NewRun, askedAt: number): Promise<string> {
+    // Never at the very instant of a slot, which ends on a whole second: it would be taken for the slot's run.
+    const first = askedAt % 1000 === 0 ? askedAt + 1 : askedAt;
+    for (let at = first; at < first + MAX_SAME_MOMENT; at++) {
+      const runId = uuidAt(at);
+      const outcome = await inTransaction(this.database.pool, async (client) => {
+        const { idempotencyKey } = run;
+        const owner = idempotencyKey == null ? runId : await claimKey(client, organizationId, idempotencyKey, runId);
+        if (owner !== runId) return { runId: owner, isNew: false };
+        const inserted = await insertRun(client, organizationId, run, runId, at);
+        if (inserted) await client.query(`select pg_notify('amr_dispatch', '')`);
+        return inserted ? { runId, isNew: true } : undefined;
+      });
+      if (!outcome) continue;
+      if (outcome.isNew) {
+        this.log.info({ run: runId, meter: run.meterDevice, call: run.taskCall }, 'a call was invoked');
+        await announceRuns(this.broker, [{ id: runId, organization_id: organizationId }]);
+      }
+      return outcome.runId;
+    }
+    throw new InputError('CONFLICT', 'The task is being invoked on this meter too often. Retry in a moment.', 'input');
+  }
+
+  private async requireReachable(organizationId: string, meterId: string): Promise<void> {
+    const field = 'input.meterDevice';
+    requireUuid('MeterDevice', meterId, field);
+    const { rows } = await this.database.pool.query<{ name: string; life_cycle: string; reachable: boolean }>(
+      `select name, life_cycle, network_interface_id is not null as reachable
+         from meter_device where id = $1 and organization_id = $2`,
+      [meterId, organizationId],
+    );
+    const meter = rows[0];
+    if (!meter) throw notFound('MeterDevice', meterId, field);
+    const refuse = (message: string) =>
+      new InputError('BAD_USER_INPUT', `MeterDevice ${JSON.stringify(meter.name)} ${message}`, field);
+    if (meter.life_cycle === (MeterLifeCycle.RETIRED as string)) {
+      throw refuse('is RETIRED. Set its lifeCycle to ACTIVE to poll it again.');
+    }
+    if (!meter.reachable) throw refuse('has no networkInterface. Give it one, so that it can be reached.');
+  }
+
+  private async now(): Promise<Date> {
+    const { rows } = await this.database.pool.query<{ now: Date }>(`select date_trunc('milliseconds', now()) as now`);
+    return rows[0]!.now;
+  }
+
+  private async ensurePartition(at: Date): Promise<void> {
+    const partition = partitionName('task_run', at);
+    if (this.partitions.has(partition)) return;
+    const client = await this.database.pool.connect();
+    try {
+      await ensurePartition(client, 'task_run', at);
+      this.partitions.add(partition);
+    } finally {
+      client.release();
+    }
+  }
+}
+
+/** Inserts the run as of `at`; false when the task has a run on this meter at that very millisecond. */
+async function insertRun(
+  client: pg.PoolClient,
+  organizationId: string,
+  run: NewRun,
+  runId: string,
+  at: number,
+): Promise<boolean> {
+  const notBefore = at + run.runOffsetSeconds * 1000;
+  const { rowCount } = await client.query(
+    `insert into task_run (id, scheduled_for, organization_id, origin, state, meter_device_id, amr_task_id,
+                           meter_execution_type, task_call, task_kwargs, not_before, deadline)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     on conflict (amr_task_id, meter_device_id, scheduled_for) do nothing`,
+    [
+      runId,
+      new Date(at),
+      organizationId,
+      RunOrigin.ON_DEMAND,
+      TaskRunState.PENDING,
+      run.meterDevice,
+      run.amrTask,
+      run.meterExecutionType,
+      run.taskCall,
+      JSON.stringify(run.taskKwargs),
+      new Date(notBefore),
+      new Date(notBefore + (run.deadlineSeconds ?? DEADLINE_SECONDS) * 1000),
+    ],
+  );
+  return rowCount === 1;
+}
+
+/** Takes the key for `runId`, or returns the run of whoever took it first; waits for one that is taking it now. */
+async function claimKey(client: pg.PoolClient, organizationId: string, key: string, runId: string): Promise<string> {
+  const { rowCount } = await client.query(
+    'insert into invocation_key (organization_id, key, task_run_id) values ($1, $2, $3) on conflict do nothing',
+    [organizationId, key, runId],
+  );
+  if (rowCount === 1) return runId;
+  const { rows } = await client.query<{ task_run_id: string }>(
+    'select task_run_id from invocation_key where organization_id = $1 and key = $2',
+    [organizationId, key],
+  );
+  return rows[0]!.task_run_id;
+}

@@ -1,0 +1,171 @@
+import type { Database } from '../db/database.js';
+import type { RunOrigin, TaskRunState } from '../domain/enums.js';
+import { instantOfUuid, isUuid } from '../domain/uuid.js';
+import { Page, positionOf, wrongCursor, type PagePosition, type PageRequest } from './page.js';
+import { SqlParameters } from './sql.js';
+
+/** A row of `task_run`, as the API shows it. */
+export interface TaskRunRow {
+  readonly id: string;
+  readonly origin: RunOrigin;
+  readonly state: TaskRunState;
+  readonly meterDeviceId: string;
+  readonly amrTaskId: string | null;
+  readonly meterExecutionType: string;
+  readonly taskCall: string;
+  readonly taskKwargs: Record<string, unknown>;
+  readonly priority: number;
+  readonly scheduledFor: Date;
+  readonly notBefore: Date;
+  readonly deadline: Date;
+  readonly attempts: number;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly readingCount: number;
+  readonly storedCount: number;
+  readonly duplicateCount: number;
+  readonly revisedCount: number;
+  readonly rejectedCount: number;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly result: Record<string, unknown> | null;
+}
+
+/** Conditions that must all hold. `from` and `to` bound `scheduledFor`, `to` excluded. */
+export interface TaskRunSelection {
+  meterDevice?: string | null;
+  amrTask?: string | null;
+  states?: readonly TaskRunState[] | null;
+  origin?: RunOrigin | null;
+  from?: Date | null;
+  to?: Date | null;
+}
+
+/** What runs are listed under. */
+export type RunParent = 'meterDevice' | 'amrTask';
+const PARENT_COLUMN = { meterDevice: 'meter_device_id', amrTask: 'amr_task_id' } as const;
+
+const COLUMNS = `r.id, r.origin, r.state, r.meter_device_id as "meterDeviceId", r.amr_task_id as "amrTaskId",
+  r.meter_execution_type as "meterExecutionType", r.task_call as "taskCall", r.task_kwargs as "taskKwargs", r.priority,
+  r.scheduled_for as "scheduledFor", r.not_before as "notBefore", r.deadline, r.attempts, r.started_at as "startedAt",
+  r.finished_at as "finishedAt", r.reading_count as "readingCount", r.stored_count as "storedCount",
+  r.duplicate_count as "duplicateCount", r.revised_count as "revisedCount", r.rejected_count as "rejectedCount",
+  r.error_code as "errorCode", r.error_message as "errorMessage", r.result`;
+
+/** Reads runs. Their table is partitioned by `scheduled_for`, which the ids carry: each look-up touches its months only. */
+export class TaskRunService {
+  constructor(private readonly database: Database) {}
+
+  /** The runs that exist, in no particular order; unknown ids are left out. */
+  async byIds(organizationId: string, ids: readonly string[]): Promise<TaskRunRow[]> {
+    const known = ids.flatMap((id) => {
+      const at = instantOfUuid(id);
+      return at === undefined ? [] : [{ id, at }];
+    });
+    if (known.length === 0) return [];
+    const times = known.map(({ at }) => at);
+    const { rows } = await this.database.pool.query<TaskRunRow>(
+      `select ${COLUMNS} from task_run r
+        where r.organization_id = $1 and r.id = any($2::uuid[]) and r.scheduled_for between $3 and $4`,
+      [organizationId, known.map(({ id }) => id), new Date(Math.min(...times)), new Date(Math.max(...times))],
+    );
+    return rows;
+  }
+
+  /** A page of the runs that match, newest first. */
+  async page(
+    organizationId: string,
+    request: PageRequest,
+    selection: TaskRunSelection = {},
+  ): Promise<Page<TaskRunRow>> {
+    const position = positionOf(request);
+    const parameters = new SqlParameters();
+    const { rows } = await this.database.pool.query<TaskRunRow>(
+      pageSql(conditions(parameters, organizationId, selection), parameters, position),
+      parameters.values,
+    );
+    return new Page(rows, position, () => this.count(organizationId, selection));
+  }
+
+  /** The same page below each of many parents, in one statement. */
+  async pagesOf(
+    parent: RunParent,
+    organizationId: string,
+    parentIds: readonly string[],
+    request: PageRequest,
+    selection: TaskRunSelection,
+    countOf: (parentId: string) => Promise<number>,
+  ): Promise<Map<string, Page<TaskRunRow>>> {
+    const position = positionOf(request);
+    const parameters = new SqlParameters();
+    const parents = parameters.add(parentIds);
+    const where = [...conditions(parameters, organizationId, selection), `r.${PARENT_COLUMN[parent]} = parent.id`];
+    const { rows } = await this.database.pool.query<TaskRunRow & { parentId: string }>(
+      `select parent.id as "parentId", page.*
+         from unnest(${parents}::uuid[]) as parent(id) cross join lateral (${pageSql(where, parameters, position)}) page
+        order by parent.id, page."scheduledFor" desc, page.id desc`,
+      parameters.values,
+    );
+    const grouped = new Map<string, TaskRunRow[]>(parentIds.map((id) => [id, []]));
+    for (const row of rows) grouped.get(row.parentId)?.push(row);
+    return new Map([...grouped].map(([id, runs]) => [id, new Page(runs, position, () => countOf(id))]));
+  }
+
+  /** How many runs match below each parent. */
+  async countsOf(
+    parent: RunParent,
+    organizationId: string,
+    parentIds: readonly string[],
+    selection: TaskRunSelection,
+  ): Promise<Map<string, number>> {
+    const parameters = new SqlParameters();
+    const column = `r.${PARENT_COLUMN[parent]}`;
+    const where = [
+      ...conditions(parameters, organizationId, selection),
+      `${column} = any(${parameters.add(parentIds)}::uuid[])`,
+    ];
+    const { rows } = await this.database.pool.query<{ id: string; count: number }>(
+      `select ${column} as id, count(*)::int as count from task_run r where ${where.join(' and ')} group by 1`,
+      parameters.values,
+    );
+    return new Map(rows.map(({ id, count }) => [id, count]));
+  }
+
+  private async count(organizationId: string, selection: TaskRunSelection): Promise<number> {
+    const parameters = new SqlParameters();
+    const where = conditions(parameters, organizationId, selection);
+    const { rows } = await this.database.pool.query<{ count: number }>(
+      `select count(*)::int as count from task_run r where ${where.join(' and ')}`,
+      parameters.values,
+    );
+    return rows[0]!.count;
+  }
+}
+
+/** Newest first from `position`: by time and then id, as the indexes on (…, scheduled_for) give them. */
+function pageSql(where: readonly string[], parameters: SqlParameters, { after, size }: PagePosition): string {
+  const all = [...where];
+  if (after !== undefined) {
+    const at = instantOfUuid(after);
+    if (at === undefined) throw wrongCursor();
+    const time = `${parameters.add(new Date(at))}::timestamptz`;
+    // The plain bound lets the planner leave out the partitions after it; the pair decides within one millisecond.
+    all.push(`r.scheduled_for <= ${time}`, `(r.scheduled_for, r.id) < (${time}, ${parameters.add(after)}::uuid)`);
+  }
+  return `select ${COLUMNS} from task_run r where ${all.join(' and ')}
+    order by r.scheduled_for desc, r.id desc limit ${parameters.add(size + 1)}`;
+}
+
+function conditions(parameters: SqlParameters, organizationId: string, selection: TaskRunSelection): string[] {
+  const { meterDevice, amrTask, states, origin, from, to } = selection;
+  // An id that is no UUID matches nothing, as any other unknown id; the column would refuse it.
+  const uuid = (id: string) => `${parameters.add(isUuid(id) ? id : null)}::uuid`;
+  const where = [`r.organization_id = ${parameters.add(organizationId)}`];
+  if (meterDevice != null) where.push(`r.meter_device_id = ${uuid(meterDevice)}`);
+  if (amrTask != null) where.push(`r.amr_task_id = ${uuid(amrTask)}`);
+  if (states != null) where.push(`r.state = any(${parameters.add(states)})`);
+  if (origin != null) where.push(`r.origin = ${parameters.add(origin)}`);
+  if (from != null) where.push(`r.scheduled_for >= ${parameters.add(from)}`);
+  if (to != null) where.push(`r.scheduled_for < ${parameters.add(to)}`);
+  return where;
+}

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { AmrTask } from '../../entities/index.js';
+import { AmrSchedule } from '../../src/domain/enums.js';
+import { periodSeconds } from '../../src/domain/schedule-limits.js';
+import { nextRunAt } from '../../src/services/amr-tasks.js';
+
+function task(changes: Partial<AmrTask>): AmrTask {
+  const activeSince = new Date('2020-01-01T00:00:00Z');
+  return Object.assign(new AmrTask(), { schedule: AmrSchedule.HOURLY, activeSince, ...changes });
+}
+const at = (time: string) => new Date(`2026-01-31T${time}Z`);
+
+it('runs next at the first slot plus offset that is still to come', () => {
+  expect(nextRunAt(task({}), at('09:30:00'))).toEqual(at('10:00:00'));
+  // The slot of 09:00 has passed, its run has not started yet.
+  expect(nextRunAt(task({ runOffsetSeconds: 2400 }), at('09:30:00'))).toEqual(at('09:40:00'));
+  expect(nextRunAt(task({ runOffsetSeconds: 3600 }), at('09:30:00'))).toEqual(at('10:00:00'));
+});
+
+it('does not count a slot before the task became active, but the one at that very instant', () => {
+  expect(nextRunAt(task({ runOffsetSeconds: 2400, activeSince: at('09:10:00') }), at('09:30:00'))).toEqual(
+    at('10:40:00'),
+  );
+  expect(nextRunAt(task({ runOffsetSeconds: 2400, activeSince: at('09:00:00') }), at('09:30:00'))).toEqual(
+    at('09:40:00'),
+  );
+});
+
+it('has no next run while inactive', () => {
+  expect(nextRunAt(task({ isActive: false }), at('09:30:00'))).toBeNull();
+});
+
+it('allows an offset up to the shortest period of each schedule', () => {
+  expect(Object.values(AmrSchedule).map(periodSeconds)).toEqual([900, 3600, 86_400, 604_800, 2_419_200, 31_536_000]);
+});
