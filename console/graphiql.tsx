@@ -1,0 +1,37 @@
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { GraphiQL } from 'graphiql';
+import { createClient } from 'graphql-ws';
+import { createRoot } from 'react-dom/client';
+import 'graphiql/style.css';
+import './graphiql.css';
+import invokeTask from './examples/invoke-task.graphql';
+import listMeters from './examples/list-meters.graphql';
+import readReadings from './examples/readings.graphql';
+import setUp from './examples/set-up.graphql';
+import watchReadings from './examples/watch-readings.graphql';
+import watchRuns from './examples/watch-runs.graphql';
+
+const url = new URL('/graphql', window.location.href);
+
+const fetcher = createGraphiQLFetcher({
+  url: url.href,
+  wsClient: createClient({
+    url: url.href.replace(/^http/, 'ws'),
+    // GraphiQL shows a failure only when the client gives up; a restart of the server takes less than this.
+    retryAttempts: 10,
+    shouldRetry: () => true,
+  }),
+});
+
+/** Shown as tabs at the first visit; the browser remembers what became of them. */
+const examples = [listMeters, watchReadings, watchRuns, invokeTask, readReadings, setUp];
+
+createRoot(document.getElementById('graphiql')!).render(
+  <GraphiQL
+    fetcher={fetcher}
+    defaultTabs={examples.map((query) => ({ query, headers: null, variables: null }))}
+    defaultQuery={listMeters}
+    isHeadersEditorEnabled
+    shouldPersistHeaders={false}
+  />,
+);
