@@ -110,6 +110,7 @@ describe('ingestion', () => {
         { ...good('03'), value: 'NaN' },
         { ...good('04'), value: 4 },
         { ...good('05'), timestamp: '2999-01-01T00:00:00Z' },
+        { ...good('05'), series: 'nul\u0000' },
         good('06'),
       ],
     });
@@ -117,10 +118,11 @@ describe('ingestion', () => {
     expect((await stored('neighbours')).map((row) => row['at'])).toEqual(['2026-11-01T01:00', '2026-11-01T06:00']);
     const reasons = await rows('select reason from dead_letter order by reason');
     expect(reasons.map((row) => row['reason'])).toEqual([
-      expect.stringMatching(/^readings\.1\.timestamp: "2026-11-01T02:00:00" is not ISO 8601 with an offset/),
+      expect.stringMatching(/^readings\.1\.timestamp: "2026-11-01T02:00:00" is not ISO 8601 text with an offset/),
       expect.stringMatching(/^readings\.2\.value: must be a decimal as text/),
       expect.stringMatching(/^readings\.3\.value: must be a decimal as text/),
       expect.stringMatching(/^readings\.4\.timestamp: 2999-01-01T00:00:00Z is more than a day ahead/),
+      expect.stringMatching(/^readings\.5\.series: must be text/),
     ]);
   });
 

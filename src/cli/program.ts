@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { describeVariables } from '../config.js';
+import { InputError, StartupError } from '../errors.js';
+import { CommandError, EXIT, type CliIo } from './io.js';
+import { addInvoke } from './invoke.js';
+import { addKeys } from './keys.js';
+import { addMigrate } from './migrate.js';
+import { addServices } from './services.js';
+import { addSimulate } from './simulate.js';
+import { addWatch } from './watch.js';
+
+const EXAMPLES = `
+Examples:
+  $ amr up                                     everything in one process, with a demo fleet
+  $ amr watch                                  live readings in the terminal
+  $ amr invoke --meter DEMO-0001 --type generic_lis200 \\
+      --call read_single_value --kwargs '{"address":"2:300.0"}'
+`;
+
+/** Runs one command line. Returns its exit code; a long-running command returns 0 once it has started. */
+export async function run(args: readonly string[], io: CliIo): Promise<number> {
+  try {
+    await createProgram(io).parseAsync(args, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    // Commander has printed its own message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommandError) {
+      io.note(`amr: ${error.message}`);
+      return error.exitCode;
+    }
+    if (error instanceof StartupError || error instanceof InputError) {
+      io.note(`amr: ${error.message}`);
+      return EXIT.usage;
+    }
+    throw error;
+  }
+}
+
+function createProgram(io: CliIo): Command {
+  const program = new Command('amr')
+    .description('Head-end system for automatic meter reading.')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.note(text.trimEnd()),
+    })
+    .showHelpAfterError('(`amr --help` lists what there is)')
+    .addHelpText('after', () => EXAMPLES + settings());
+  addServices(program, io);
+  addMigrate(program, io);
+  addKeys(program, io);
+  addInvoke(program, io);
+  addWatch(program, io);
+  addSimulate(program, io);
+  return program;
+}
+
+function settings(): string {
+  const variables = describeVariables();
+  const width = Math.max(...variables.map(({ name }) => name.length));
+  const lines = variables.map(
+    ({ name, about, default: value }) => `  ${name.padEnd(width)}  ${about}${value ? ` (default: ${value})` : ''}`,
+  );
+  return `\nSettings (environment variables):\n${lines.join('\n')}`;
+}
+
+/** From the package.json above this file, which is one folder further up once built. */
+function packageVersion(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    try {
+      return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
+    } catch (error) {
+      if (folder === dirname(folder)) throw error;
+    }
+  }
+}

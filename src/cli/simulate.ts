@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { SimulationOptions } from '../simulators/simulate-command.js';
+import type { CliIo } from './io.js';
+import { wholeNumber } from './options.js';
+
+export function addSimulate(program: Command, io: CliIo): void {
+  program
+    .command('simulate')
+    .description('Run a fleet of simulated gas meters (EK280, LIS200 over TCP) on loopback')
+    .option('--meters <number>', 'how many', wholeNumber(1, 100_000), 20)
+    .option('--port <number>', 'first port; 0 takes any free ones', wholeNumber(0, 65_535), 0)
+    .option(
+      '--meters-per-port <number>',
+      'meters behind one port, told apart by their address',
+      wholeNumber(1, 1000),
+      1,
+    )
+    .option('--seed <number>', 'equal seeds make equal fleets', wholeNumber(0, 2 ** 31), 1)
+    .option('--truth <file>', 'keep what the meters hold in this file')
+    .option('--minute-archive', 'keep one-minute values in archive 13')
+    .option('--installed-at <time>', 'no values before this time, e.g. 2026-01-31T00:00:00Z')
+    .addHelpText('after', '\nExample:\n  $ amr simulate --meters 50 --port 7000 --truth truth.ndjson')
+    .action(async (options: SimulationOptions) => {
+      const { runSimulation } = await import('../simulators/simulate-command.js');
+      await runSimulation(options, { writeLine: (line) => io.out(line), signal: io.interrupted() });
+    });
+}

@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  createKeyPair,
+  CredentialsError,
+  open,
+  parsePrivateKey,
+  parsePublicKey,
+  publicKeyOf,
+  seal,
+} from '../../src/credentials.js';
+import { StartupError } from '../../src/errors.js';
+
+const { publicKey, privateKey } = createKeyPair();
+const METER = '890b61bb-6594-48db-ad90-584d56754455';
+
+describe('sealed credentials', () => {
+  it('open to what was sealed, for any names and values', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' })), fc.uuid(), (credentials, meterId) => {
+        expect(open(privateKey, meterId, seal(publicKey, meterId, credentials))).toEqual({ ...credentials });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('do not open when any single bit is changed', () => {
+    const box = seal(publicKey, METER, { password: '00000000' });
+    for (let bit = 0; bit < box.length * 8; bit++) {
+      const altered = Buffer.from(box);
+      altered[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => open(privateKey, METER, altered), `bit ${bit}`).toThrow(CredentialsError);
+    }
+  });
+
+  it('do not open when cut or extended at any length', () => {
+    const box = seal(publicKey, METER, { password: '00000000' });
+    for (let length = 0; length < box.length; length++) {
+      expect(() => open(privateKey, METER, box.subarray(0, length))).toThrow(CredentialsError);
+    }
+    expect(() => open(privateKey, METER, Buffer.concat([box, Buffer.of(0)]))).toThrow(CredentialsError);
+  });
+
+  it('do not open for another meter', () => {
+    const box = seal(publicKey, METER, { password: '00000000' });
+    expect(() => open(privateKey, '890b61bb-6594-48db-ad90-584d56754456', box)).toThrow(/another meter/);
+  });
+
+  it('name both keys when sealed for another key', () => {
+    const other = createKeyPair();
+    const box = seal(other.publicKey, METER, { password: '00000000' });
+    expect(() => open(privateKey, METER, box)).toThrow(
+      /sealed for key [0-9a-f]{16}, this process has key [0-9a-f]{16}/,
+    );
+  });
+
+  it('show neither the values nor a repeated box', () => {
+    const boxes = [1, 2].map(() => seal(publicKey, METER, { password: 'open sesame' }));
+    expect(boxes[0]!.equals(boxes[1]!)).toBe(false);
+    expect(boxes[0]!.includes('sesame')).toBe(false);
+  });
+
+  it('refuse a box whose ephemeral key has small order', () => {
+    const box = seal(publicKey, METER, {});
+    box.fill(0, 9, 41);
+    expect(() => open(privateKey, METER, box)).toThrow(CredentialsError);
+  });
+});
+
+describe('key texts', () => {
+  it('derive the public key from the private one', () => {
+    expect(publicKeyOf(privateKey)).toBe(publicKey);
+  });
+
+  it.each(['', 'amr-pub-', 'amr-pub-short', publicKey + 'A', publicKey.slice(0, -1), ` ${publicKey}`, privateKey])(
+    'refuse %j as a public key',
+    (text) => {
+      expect(() => parsePublicKey(text)).toThrow(StartupError);
+    },
+  );
+
+  it('refuse a public key as private key, without showing what was given', () => {
+    expect(() => parsePrivateKey(publicKey)).toThrow(/AMR_CREDENTIALS_PRIVATE_KEY is not a key/);
+    expect(() => parsePrivateKey('amr-key-my-secret')).not.toThrow(/my-secret/);
+  });
+});
