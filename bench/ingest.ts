@@ -42,7 +42,7 @@ export async function run(options: Map<string, string>): Promise<void> {
         await rawCopy(client, readings),
       ].sort((a, b) => a - b)[1]!;
       await publish(scratch, readings, perMessage);
-      const { startUpMs, rate, rssMb } = await ingest(scratch, client, readings);
+      const { startUpMs, rate, rssMb } = await ingest(scratch, client, readings, options.get('profile'));
       const ratio = rate / copy;
       const bar = BARS[perMessage]!;
       failed ||= ratio < bar;
@@ -129,23 +129,29 @@ async function publish(scratch: Scratch, readings: number, perMessage: number): 
   await broker.close();
 }
 
+/** @param profile folder for a V8 CPU profile of the ingester, if one is wanted */
 async function ingest(
   scratch: Scratch,
   client: pg.Client,
   readings: number,
+  profile?: string,
 ): Promise<{ startUpMs: number; rate: number; rssMb: number }> {
   const spawned = performance.now();
-  const child = spawn(process.execPath, [CLI, 'ingester'], {
-    env: {
-      ...process.env,
-      DATABASE_URL: scratch.databaseUrl,
-      AMQP_URL: scratch.amqpUrl,
-      AMR_QUEUE_PREFIX: scratch.queuePrefix,
-      AMR_LOG_LEVEL: 'warn',
-      AMR_HEALTH_PORT: '0',
+  const child = spawn(
+    process.execPath,
+    [...(profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []), CLI, 'ingester'],
+    {
+      env: {
+        ...process.env,
+        DATABASE_URL: scratch.databaseUrl,
+        AMQP_URL: scratch.amqpUrl,
+        AMR_QUEUE_PREFIX: scratch.queuePrefix,
+        AMR_LOG_LEVEL: 'warn',
+        AMR_HEALTH_PORT: '0',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  );
   try {
     let healthUrl = '';
     for await (const line of createInterface({ input: child.stdout })) {

@@ -4,7 +4,7 @@ const BENCHMARKS: Record<
   { about: string; load: () => Promise<{ run: (options: Map<string, string>) => Promise<void> }> }
 > = {
   ingest: {
-    about: 'readings stored per second by a real ingester, beside raw COPY; --readings N',
+    about: 'readings stored per second by a real ingester, beside raw COPY; --readings N, --profile FOLDER',
     load: () => import('./ingest.js'),
   },
 };

@@ -37,7 +37,10 @@ export function connectionOptions(url: string, name: string): pg.ClientConfig {
 export async function openDatabase(url: string, name: string, log: Logger): Promise<Database> {
   const pool = new pg.Pool({ ...connectionOptions(url, name), max: 10, statement_timeout: 120_000 });
   // An idle connection that the server ends is replaced at the next use; without a listener it would end the process.
-  pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+  let closing = false;
+  pool.on('error', (error) => {
+    if (!closing) log.warn({ reason: messageOf(error) }, 'a database connection was lost; the next use opens another');
+  });
   try {
     const { rows } = await pool.query<{ version: string }>(`select current_setting('server_version_num') as version`);
     const version = Number(rows[0]!.version);
@@ -49,6 +52,7 @@ export async function openDatabase(url: string, name: string, log: Logger): Prom
       orm,
       pool,
       close: async () => {
+        closing = true;
         await orm.close(true);
         await pool.end();
       },

@@ -9,7 +9,8 @@ export function parseInstant(text: string): number | undefined {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) return undefined;
   // Date.parse turns 31 April into 1 May; a meter never means that.
-  return Number(text.slice(8, 10)) <= daysInMonth(Number(text.slice(0, 4)), Number(text.slice(5, 7))) ? ms : undefined;
+  const day = Number(text.slice(8, 10));
+  return day <= 28 || day <= daysInMonth(Number(text.slice(0, 4)), Number(text.slice(5, 7))) ? ms : undefined;
 }
 
 /** Days of `month` (1 to 12) in the Gregorian calendar. */

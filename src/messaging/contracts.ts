@@ -9,7 +9,11 @@ const jsonObject = z.record(z.string(), json);
 
 /** How a poller reaches a meter. */
 export const Connection = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal(NetworkInterfaceKind.TCP), host: z.string().min(1), port: z.number().int().min(1).max(65535) }),
+  z.object({
+    kind: z.literal(NetworkInterfaceKind.TCP),
+    host: z.string().min(1),
+    port: z.number().int().min(1).max(65535),
+  }),
   z.object({
     kind: z.literal(NetworkInterfaceKind.SERIAL),
     path: z.string().min(1),
@@ -89,9 +93,7 @@ export const ResultMessage = z.discriminatedUnion('type', [
     ok: z.boolean(),
     /** Readings that were read and confirmed by the broker, also of a call that failed half-way. */
     reading_count: z.number().int().min(0),
-    error: z
-      .object({ code: z.enum(METER_ERROR_CODES), message: z.string(), phase: z.string().optional() })
-      .optional(),
+    error: z.object({ code: z.enum(METER_ERROR_CODES), message: z.string(), phase: z.string().optional() }).optional(),
     result: jsonObject.optional(),
   }),
   z.object({
@@ -145,7 +147,10 @@ export function encode(message: unknown): Buffer {
 }
 
 /** Parses a body with `schema`; the error names the field and what is wrong with it. */
-export function decode<T>(schema: z.ZodType<T>, body: Buffer): { ok: true; message: T } | { ok: false; reason: string } {
+export function decode<T>(
+  schema: z.ZodType<T>,
+  body: Buffer,
+): { ok: true; message: T } | { ok: false; reason: string } {
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
