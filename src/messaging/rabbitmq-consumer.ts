@@ -1,6 +1,7 @@
-import { IllegalOperationError, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Logger } from '../telemetry.js';
 import { PublishError, type Consumer, type Handler } from './broker.js';
+import { CoalescedAcks } from './coalesced-acks.js';
 import { deadLetterHeaders, deadQueueOf } from './dead-letters.js';
 import { DeliveriesInHand, type Settlement } from './deliveries-in-hand.js';
 import { ReopeningChannel } from './rabbitmq-channel.js';
@@ -12,13 +13,14 @@ import type { QueueName } from './topology.js';
 
 /** A delivery is settled on the channel it came from, and on no other. */
 interface Token {
-  readonly channel: Channel;
+  readonly acks: CoalescedAcks;
   readonly message: ConsumeMessage;
 }
 
 /** One consumer on a channel of its own. */
 export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Settlement<Token> {
   private readonly inHand: DeliveriesInHand<Token>;
+  private acks: CoalescedAcks | undefined;
   private consumerTag = '';
   private draining = false;
 
@@ -39,15 +41,16 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     this.connection.release(this);
     await this.channel?.cancel(this.consumerTag).catch(() => undefined); // went with its channel
     await this.inHand.drain();
+    this.acks?.flush();
     await this.retire();
   }
 
-  ack({ channel, message }: Token): void {
-    ifOpen(() => channel.ack(message));
+  ack({ acks, message }: Token): void {
+    acks.ack(message);
   }
 
-  requeue({ channel, message }: Token): void {
-    ifOpen(() => channel.nack(message, false, true));
+  requeue({ acks, message }: Token): void {
+    acks.requeue(message);
   }
 
   /** Published first: a crash between the two repeats the dead letter, the other order could lose it. */
@@ -73,27 +76,20 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     await assertQueue(channel, this.connection.queuePrefix, this.queue);
     await channel.prefetch(this.prefetch);
     const name = this.connection.queuePrefix + this.queue;
-    const { consumerTag } = await channel.consume(name, (message) => this.onMessage(channel, message));
+    const acks = new CoalescedAcks(channel);
+    this.acks = acks;
+    const { consumerTag } = await channel.consume(name, (message) => this.onMessage(channel, acks, message));
     this.consumerTag = consumerTag;
   }
 
-  private onMessage(channel: Channel, message: ConsumeMessage | null): void {
+  private onMessage(channel: Channel, acks: CoalescedAcks, message: ConsumeMessage | null): void {
     if (message === null) {
       this.log.warn({ queue: this.queue }, 'RabbitMQ cancelled a consumer; it subscribes again');
       channel.close().catch(() => undefined); // opened again because it closes
     } else if (this.draining) {
-      this.requeue({ channel, message });
+      this.requeue({ acks, message });
     } else {
-      this.inHand.take(toDelivery(message, this.connection.queuePrefix), { channel, message });
+      this.inHand.take(toDelivery(message, this.connection.queuePrefix), { acks, message });
     }
-  }
-}
-
-/** What was delivered on a lost channel cannot be settled and need not be: it is delivered again. */
-function ifOpen(settle: () => void): void {
-  try {
-    settle();
-  } catch (error) {
-    if (!(error instanceof IllegalOperationError)) throw error;
   }
 }
