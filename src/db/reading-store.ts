@@ -76,10 +76,14 @@ export async function storeReadings(
   const storedBefore = new Map<number, string>();
   if (inserted.rowCount !== inserts.length) {
     // A second statement sees what other transactions committed meanwhile; rows of this one carry its id as xmin.
+    // `offset 0` keeps it a look-up per key: as a join, the planner was seen to read and sort whole partitions.
     const { rows } = await client.query<{ place: string; value: string }>(
       `select i.place, r.value
        from unnest($1::int[], $2::timestamptz[]) with ordinality as i (register_id, measured_at, place)
-       join meter_reading r using (register_id, measured_at)
+       cross join lateral (
+         select value, xmin from meter_reading s
+         where s.register_id = i.register_id and s.measured_at = i.measured_at offset 0
+       ) r
        where r.xmin <> pg_current_xact_id()::xid`,
       keys,
     );
