@@ -73,26 +73,57 @@ export async function storeReadings(
     outcomes[index] = same ? 'duplicate' : 'revised';
     if (!same) revised.push(index);
   };
-  const storedBefore = new Map<number, string>();
-  if (inserted.rowCount !== inserts.length) {
-    // A second statement sees what other transactions committed meanwhile; rows of this one carry its id as xmin.
-    // `offset 0` keeps it a look-up per key: as a join, the planner was seen to read and sort whole partitions.
+  const conflicts = inserts.length - (inserted.rowCount ?? 0);
+  const storedBefore = conflicts > 0 ? await storedBeforehand(client, readings, inserts) : new Map<number, string>();
+  for (const [index, value] of storedBefore) judge(index, value);
+  for (const { index, first } of repeats) judge(index, storedBefore.get(first) ?? readings[first]!.value);
+  if (revised.length > 0) await keepRevisions(client, readings, revised, receivedAt);
+  return outcomes;
+}
+
+/**
+ * The values that earlier transactions stored for these keys, by index. A statement after the insert, so that it sees what others
+ * committed meanwhile; rows of this transaction carry its id as xmin. Month by month with `offset 0`, so that each key is one
+ * look-up in one partition's index: joined at once, whole partitions were read and sorted.
+ */
+async function storedBeforehand(
+  client: pg.ClientBase,
+  readings: readonly StorableReading[],
+  indexes: readonly number[],
+): Promise<Map<number, string>> {
+  const months = new Map<number, number[]>();
+  for (const index of indexes) {
+    const month = startOfMonth(readings[index]!.measuredAt);
+    const sameMonth = months.get(month);
+    if (sameMonth) sameMonth.push(index);
+    else months.set(month, [index]);
+  }
+  const found = new Map<number, string>();
+  for (const [month, sameMonth] of months) {
     const { rows } = await client.query<{ place: string; value: string }>(
       `select i.place, r.value
        from unnest($1::int[], $2::timestamptz[]) with ordinality as i (register_id, measured_at, place)
        cross join lateral (
          select value, xmin from meter_reading s
-         where s.register_id = i.register_id and s.measured_at = i.measured_at offset 0
+         where s.register_id = i.register_id and s.measured_at = i.measured_at
+           and s.measured_at >= $3 and s.measured_at < $4 offset 0
        ) r
        where r.xmin <> pg_current_xact_id()::xid`,
-      keys,
+      [
+        literal(sameMonth, (index) => readings[index]!.target.register),
+        literal(sameMonth, (index) => instant(readings[index]!.measuredAt)),
+        new Date(month),
+        new Date(startOfMonth(month, 1)),
+      ],
     );
-    for (const row of rows) storedBefore.set(inserts[Number(row.place) - 1]!, row.value);
-    for (const [index, value] of storedBefore) judge(index, value);
+    for (const row of rows) found.set(sameMonth[Number(row.place) - 1]!, row.value);
   }
-  for (const { index, first } of repeats) judge(index, storedBefore.get(first) ?? readings[first]!.value);
-  if (revised.length > 0) await keepRevisions(client, readings, revised, receivedAt);
-  return outcomes;
+  return found;
+}
+
+function startOfMonth(ms: number, monthsLater = 0): number {
+  const at = new Date(ms);
+  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + monthsLater, 1);
 }
 
 async function keepRevisions(
