@@ -12,11 +12,7 @@ const QUEUES = {
 
 /** The long-running commands. Each loads its code when it is called, so that the others start at once. */
 export function addServices(program: Command, io: CliIo): void {
-  const start = async (name: string, load: () => Promise<Worker>) => {
-    const config = loadConfig(io.env);
-    const { runService } = await import('../lifecycle.js');
-    await runService(name, await load(), config);
-  };
+  const start = (name: string, load: () => Promise<Worker>) => startService(io, name, load);
 
   program
     .command('up')
@@ -54,4 +50,11 @@ export function addServices(program: Command, io: CliIo): void {
     .command('ingester')
     .description('Store readings and announce what is stored; any number may run')
     .action(() => start('ingester', async () => (await import('../../workers/ingester.js')).ingester));
+}
+
+/** Runs a long-running command with this environment's settings. */
+export async function startService(io: CliIo, name: string, load: () => Promise<Worker>): Promise<void> {
+  const config = loadConfig(io.env);
+  const { runService } = await import('../lifecycle.js');
+  await runService(name, await load(), config);
 }

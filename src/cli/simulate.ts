@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import type { SimulationOptions } from '../simulators/simulate-command.js';
+import type { SimulationOptions } from '../simulators/simulation.js';
 import type { CliIo } from './io.js';
 import { wholeNumber } from './options.js';
+import { startService } from './services.js';
 
 export function addSimulate(program: Command, io: CliIo): void {
   program
@@ -19,9 +20,8 @@ export function addSimulate(program: Command, io: CliIo): void {
     .option('--truth <file>', 'keep what the meters hold in this file')
     .option('--minute-archive', 'keep one-minute values in archive 13')
     .option('--installed-at <time>', 'no values before this time, e.g. 2026-01-31T00:00:00Z')
-    .addHelpText('after', '\nExample:\n  $ amr simulate --meters 50 --port 7000 --truth truth.ndjson')
-    .action(async (options: SimulationOptions) => {
-      const { runSimulation } = await import('../simulators/simulate-command.js');
-      await runSimulation(options, { writeLine: (line) => io.out(line), signal: io.interrupted() });
-    });
+    .addHelpText('after', '\nExample:\n  $ amr simulate --meters 50 --port 7000 --truth truth.csv')
+    .action((options: SimulationOptions) =>
+      startService(io, 'simulate', async () => (await import('../simulators/simulation.js')).simulation(options)),
+    );
 }

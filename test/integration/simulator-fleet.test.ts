@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startFleet, type Fleet, type FleetMeter, type FleetOptions } from '../../src/simulators/fleet.js';
-import { runSimulation } from '../../src/simulators/simulate-command.js';
+import type { WorkerContext } from '../../src/lifecycle.js';
+import { simulation } from '../../src/simulators/simulation.js';
 
 const HOUR_MS = 3_600_000;
 const NOW = Date.parse('2026-01-31T11:20:00Z');
@@ -272,24 +273,12 @@ describe('amr simulate', () => {
   it('keeps a truth file of every measured cell, says where the meters are, and leaves when told', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'simulate-'));
     cleanups.push(() => rm(folder, { recursive: true }));
-    const stop = new AbortController();
-    const lines: string[] = [];
     const installedAt = new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 3 * HOUR_MS).toISOString();
-    await runSimulation(
-      { meters: 2, port: 0, truth: join(folder, 'truth.csv'), installedAt },
-      {
-        signal: stop.signal,
-        writeLine: (line) => {
-          lines.push(line);
-          stop.abort();
-        },
-      },
-    );
-    expect(lines).toEqual([
-      expect.stringMatching(
-        /^simulating 2 EK280 meters \(SIM-0001 to SIM-0002\) on 127\.0\.0\.1 ports \d+ \d+, truth in /,
-      ),
-    ]);
+    const hooks: (() => Promise<void> | void)[] = [];
+    const context = { onStop: (hook: () => Promise<void> | void) => void hooks.push(hook) } as WorkerContext;
+    const said = await simulation({ meters: 2, port: 0, truth: join(folder, 'truth.csv'), installedAt })(context);
+    for (const stop of hooks) await stop();
+    expect(said).toMatch(/^2 EK280 meters \(SIM-0001 to SIM-0002\) on 127\.0\.0\.1 ports \d+ \d+, truth in /);
     expect(await readdir(folder)).toEqual(['truth.csv']);
     const [header, ...cells] = (await readFile(join(folder, 'truth.csv'), 'utf8')).trimEnd().split('\n');
     expect(header).toBe('meter,serial_number,archive,series,timestamp,value');
@@ -303,9 +292,7 @@ describe('amr simulate', () => {
     [{ meters: 0, port: 0 }, '--meters 0'],
     [{ meters: 10, port: 65_530 }, '--port 65530'],
     [{ meters: 1, port: 0, installedAt: '2026-01-31T00:00:00' }, '--installed-at 2026-01-31T00:00:00'],
-  ])('names a wrong option %o', async (options, named) => {
-    await expect(runSimulation(options, { signal: AbortSignal.abort(), writeLine: () => undefined })).rejects.toThrow(
-      named,
-    );
+  ])('names a wrong option %o', (options, named) => {
+    expect(() => simulation(options)).toThrow(named);
   });
 });

@@ -1,0 +1,58 @@
+import { resolve } from 'node:path';
+import { parseInstant } from '../domain/instant.js';
+import { StartupError } from '../errors.js';
+import type { Worker, WorkerContext } from '../lifecycle.js';
+import { startFleet, type FleetOptions } from './fleet.js';
+
+/** Options of `amr simulate`, as text and numbers from the command line. */
+export interface SimulationOptions {
+  meters: number;
+  /** First port; 0 takes any free ones. */
+  port: number;
+  metersPerPort?: number;
+  seed?: number;
+  /** File that always holds what the meters hold. */
+  truth?: string;
+  minuteArchive?: boolean;
+  /** ISO 8601 with offset. */
+  installedAt?: string;
+}
+
+/** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use */
+export function simulation(options: SimulationOptions): Worker {
+  const fleetOptions = toFleetOptions(options);
+  return ({ onStop }) => startSimulation(fleetOptions, onStop);
+}
+
+function toFleetOptions({ meters, port, metersPerPort = 1, seed, minuteArchive, truth, ...rest }: SimulationOptions) {
+  inRange('--meters', meters, 1, 100_000);
+  inRange('--meters-per-port', metersPerPort, 1, 1000);
+  inRange('--port', port, 0, port === 0 ? 0 : 65_536 - Math.ceil(meters / metersPerPort));
+  if (seed !== undefined) inRange('--seed', seed, 0, 2 ** 31);
+  const installedAt = rest.installedAt === undefined ? undefined : parseInstant(rest.installedAt);
+  if (rest.installedAt !== undefined && installedAt === undefined) {
+    throw new StartupError(
+      `--installed-at ${rest.installedAt} is no instant with an offset such as 2026-01-31T00:00:00Z`,
+    );
+  }
+  const truthFile = truth === undefined ? undefined : resolve(truth);
+  return { meters, basePort: port, metersPerPort, seed, minuteArchive, installedAt, truthFile };
+}
+
+async function startSimulation(options: FleetOptions, onStop: WorkerContext['onStop']): Promise<string> {
+  const fleet = await startFleet(options);
+  onStop(() => fleet.stop());
+  if (options.truthFile !== undefined) await fleet.writeTruth();
+  const [first, last] = [fleet.meters[0], fleet.meters.at(-1)];
+  const ports = [...new Set(fleet.meters.map((meter) => meter.port))];
+  // Free ports are not consecutive: each is told.
+  const where = options.basePort === 0 ? `ports ${ports.join(' ')}` : `ports ${ports[0]} to ${ports.at(-1)}`;
+  const truth = options.truthFile === undefined ? '' : `, truth in ${options.truthFile}`;
+  return `${options.meters} EK280 meters (${first?.name} to ${last?.name}) on ${first?.host} ${where}${truth}`;
+}
+
+function inRange(option: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new StartupError(`${option} ${value} must be a whole number from ${min} to ${max}`);
+  }
+}
