@@ -41,6 +41,12 @@ const SETTINGS = Object.entries({
   jit: 'off',
 }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
+export interface EmbeddedPostgresOptions {
+  log?: Logger;
+  /** Called when a running server ends without `stop`: whoever uses it cannot go on. */
+  onUnexpectedEnd?: (error: Error) => void;
+}
+
 /** A running server. */
 export interface EmbeddedPostgres {
   /** Administrative connection to its database `amr`. */
@@ -54,7 +60,10 @@ export interface EmbeddedPostgres {
  * and differs from start to start; the password is random and kept in the folder. A server that outlived its process is
  * replaced. Throws `StartupError` with the cure when it cannot start.
  */
-export async function startEmbeddedPostgres(folder: string, options: { log?: Logger } = {}): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(
+  folder: string,
+  options: EmbeddedPostgresOptions = {},
+): Promise<EmbeddedPostgres> {
   const programs = await findPrograms();
   const giveBack = await takeFolder(folder);
   try {
@@ -65,7 +74,7 @@ export async function startEmbeddedPostgres(folder: string, options: { log?: Log
     const account = await accountFor(data);
     if (!existsSync(data)) await makeCluster(home, data, account, programs);
     const password = await readPassword(home);
-    const { port, stop } = await startServer(launcher(programs, account, data), programs.postgres, data, options.log);
+    const { port, stop } = await startServer(launcher(programs, account, data), programs.postgres, data, options);
     try {
       await ensureDatabase(urlOf(port, password, 'postgres'));
     } catch (error) {
@@ -150,7 +159,7 @@ async function startServer(
   launch: Launch,
   postgres: string,
   data: string,
-  log: Logger | undefined,
+  { log, onUnexpectedEnd }: EmbeddedPostgresOptions,
 ): Promise<{ port: number; stop: () => Promise<void> }> {
   for (let tries = 1; ; tries++) {
     const port = await freePort();
@@ -159,17 +168,20 @@ async function startServer(
     // When this process exits without a stop, the server gets the signal and ends on its own.
     const atExit = () => server.signal('SIGINT');
     process.once('exit', atExit);
-    let expected = false;
+    // Until it is ready its end is told by what it said.
+    let expected = true;
     void server.exited.then((code) => {
       process.off('exit', atExit);
-      if (!expected) log?.error({ code, output: server.output }, 'the embedded PostgreSQL ended by itself');
+      if (expected) return;
+      log?.error({ code, output: server.output }, 'the embedded PostgreSQL ended by itself');
+      onUnexpectedEnd?.(new Error(`the embedded PostgreSQL in ${data} ended by itself with code ${code}`));
     });
     const ready = await server.says('ready to accept connections', START_TIMEOUT_MS);
-    expected = !ready;
     const stop = () => {
       expected = true;
       return server.end();
     };
+    expected = !ready;
     if (ready) return { port, stop };
     await stop();
     // Somebody may take the port between our look and the server's.

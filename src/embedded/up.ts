@@ -9,6 +9,7 @@ import { DEFAULT_ORGANIZATION_ID } from '../domain/organization.js';
 import type { Worker, WorkerContext } from '../lifecycle.js';
 import { connectBroker } from '../messaging/connect-broker.js';
 import { startServer } from '../server.js';
+import { endAllLeases } from '../services/leases.js';
 import { startDemo } from './demo.js';
 import { keepKeys } from './keys.js';
 import { startEmbeddedPostgres } from './postgres.js';
@@ -38,6 +39,9 @@ export const up: Worker = async (context) => {
   watchBroker(whole, broker);
   watchDatabase(whole, database);
 
+  // Their messages died with the process before this one: waiting for their leases would only hold up the meters.
+  if (config.amqpUrl === 'memory:') await endAllLeases(database.pool);
+
   // Stopped in the opposite order: what feeds a part ends before the part.
   const resources = { broker, database };
   await startIngester(whole, resources);
@@ -63,8 +67,8 @@ export const up: Worker = async (context) => {
   return parts.join('\n  ');
 };
 
-async function embeddedDatabase({ config, log, onStop }: WorkerContext): Promise<string> {
-  const postgres = await startEmbeddedPostgres(config.dataDir, { log });
+async function embeddedDatabase({ config, log, onStop, fail }: WorkerContext): Promise<string> {
+  const postgres = await startEmbeddedPostgres(config.dataDir, { log, onUnexpectedEnd: fail });
   onStop(() => postgres.stop());
   return postgres.url;
 }

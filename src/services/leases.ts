@@ -63,6 +63,11 @@ export async function endLeases(pool: pg.Pool, broker: Broker): Promise<number> 
   return runs.length;
 }
 
+/** Ends the lease of every open session, for a start at which no poller can hold one. */
+export async function endAllLeases(pool: pg.Pool): Promise<void> {
+  await pool.query('update poll_session set lease_until = now() where closed_at is null');
+}
+
 /** Gives up runs that were not begun before their deadline, and says why. */
 export async function expireRuns(pool: pg.Pool, broker: Broker): Promise<number> {
   const { rows } = await pool.query<{ id: string; organization_id: string }>(

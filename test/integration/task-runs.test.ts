@@ -6,7 +6,7 @@ import type { Delivery, Disposition } from '../../src/messaging/broker.js';
 import type { PollSessionMessage, ResultMessage } from '../../src/messaging/contracts.js';
 import { MemoryBroker } from '../../src/messaging/memory-broker.js';
 import { claimSessions } from '../../src/services/dispatch.js';
-import { endLeases, expireRuns } from '../../src/services/leases.js';
+import { endAllLeases, endLeases, expireRuns } from '../../src/services/leases.js';
 import { createResultsHandler } from '../../src/services/results.js';
 import { materialiseDueSlots } from '../../src/services/slots.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -304,6 +304,15 @@ describe('task runs', () => {
       expect(await endLeases(test.database.pool, broker)).toBe(0);
       expect(await claim()).toEqual([]);
       await query(`update poll_session set lease_until = now() - interval '1 second'`);
+      expect(await endLeases(test.database.pool, broker)).toBe(1);
+      expect(await runs('state, error_code')).toEqual([{ state: 'pending', error_code: 'LOST' }]);
+    });
+
+    it('of a process that died with its broker are ended at the next start', async () => {
+      await due([await insertMeter(test.database.pool, 'm1')]);
+      const [session] = await claim();
+      await report({ type: 'session_started', session: session!.session });
+      await endAllLeases(test.database.pool);
       expect(await endLeases(test.database.pool, broker)).toBe(1);
       expect(await runs('state, error_code')).toEqual([{ state: 'pending', error_code: 'LOST' }]);
     });
