@@ -26,9 +26,13 @@ const VARIABLES = {
   },
   AMQP_URL: {
     schema: url(['amqp:', 'amqps:', 'memory:'], 'amqp://user:password@host:5672 (or memory:)').optional(),
-    about: 'RabbitMQ 3.10 or newer, or `memory:` for the in-process broker of `amr up`. Not set: `memory:`.',
+    about:
+      'RabbitMQ 3.10 or newer. `amr up` also takes `memory:`, its in-process broker, which is its default; workers of their own need RabbitMQ.',
   },
-  AMR_HTTP_HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'Address the API listens on.' },
+  AMR_HTTP_HOST: {
+    schema: z.string().min(1).default('127.0.0.1'),
+    about: 'Address the API and the health port listen on.',
+  },
   AMR_HTTP_PORT: {
     schema: integer(0, 65535).default(4000),
     about: 'Port of the API; 0 takes any free one and prints it.',

@@ -14,6 +14,8 @@ export interface WorkerContext {
   readonly onStop: (hook: () => Promise<void> | void) => void;
   /** Adds to what /health/ready checks. */
   readonly ready: (name: string, check: Readiness) => void;
+  /** What /health/ready answers now. */
+  readonly readiness: () => Promise<ReadinessReport>;
   /** Ends the whole process as after SIGTERM, with exit code 1; for a part that cannot go on. */
   readonly fail: (error: unknown) => void;
 }
@@ -68,6 +70,7 @@ export async function runService(name: string, start: Worker, config: Config): P
     log,
     onStop: (hook) => void hooks.push(hook),
     ready: (part, check) => void checks.set(part, check),
+    readiness: () => readinessOf(checks),
     fail: (error) => {
       log.fatal({ err: error }, 'cannot go on');
       void stop('a part failed', 1);
@@ -81,7 +84,7 @@ export async function runService(name: string, start: Worker, config: Config): P
 
   try {
     if (config.healthPort !== undefined && name !== 'server' && name !== 'up') {
-      const health = await startHealthServer(config.healthPort, checks);
+      const health = await startHealthServer(config.httpHost, config.healthPort, checks);
       context.onStop(() => closeServer(health));
     }
     const details = await start(context);
@@ -94,10 +97,13 @@ export async function runService(name: string, start: Worker, config: Config): P
   }
 }
 
-/** What /health/ready answers: 200 when every check passes, else 503 with what is missing. */
-export async function readiness(
-  checks: ReadonlyMap<string, Readiness>,
-): Promise<{ ok: boolean; parts: Record<string, string> }> {
+/** The checks of a process: whether all pass, and what each says, `ok` or what is missing. */
+export interface ReadinessReport {
+  ok: boolean;
+  parts: Record<string, string>;
+}
+
+async function readinessOf(checks: ReadonlyMap<string, Readiness>): Promise<ReadinessReport> {
   const parts: Record<string, string> = {};
   let ok = true;
   for (const [name, check] of checks) {
@@ -109,7 +115,7 @@ export async function readiness(
 }
 
 /** /health/live, /health/ready and /metrics of a worker without an API. */
-async function startHealthServer(port: number, checks: ReadonlyMap<string, Readiness>): Promise<Server> {
+async function startHealthServer(host: string, port: number, checks: ReadonlyMap<string, Readiness>): Promise<Server> {
   const server = createServer((request, response) => {
     const answer = (status: number, body: string, type = 'application/json') =>
       response.writeHead(status, { 'content-type': type }).end(body);
@@ -117,7 +123,7 @@ async function startHealthServer(port: number, checks: ReadonlyMap<string, Readi
       if (request.url === '/health/live') answer(200, '{"ok":true}');
       else if (request.url === '/metrics') answer(200, await metrics.metrics(), metrics.contentType);
       else if (request.url === '/health/ready') {
-        const state = await readiness(checks);
+        const state = await readinessOf(checks);
         answer(state.ok ? 200 : 503, JSON.stringify(state));
       } else answer(404, '{"error":"try /health/live, /health/ready or /metrics"}');
     })().catch((error: unknown) => answer(500, JSON.stringify({ error: messageOf(error) })));
@@ -132,9 +138,11 @@ async function startHealthServer(port: number, checks: ReadonlyMap<string, Readi
           : error,
       ),
     );
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
-  process.stdout.write(`health: http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
+  process.stdout.write(
+    `health: http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}\n`,
+  );
   return server;
 }
 

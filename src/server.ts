@@ -19,7 +19,7 @@ export const server: Worker = async (context) => {
 
 /** The API on the given database and broker. */
 export async function startServer(
-  { config, log, onStop }: WorkerContext,
+  { config, log, onStop, readiness }: WorkerContext,
   { broker, database }: Resources,
 ): Promise<{ api: GraphqlServer; services: Services }> {
   if (config.credentialsPublicKey !== undefined) parsePublicKey(config.credentialsPublicKey);
@@ -30,7 +30,7 @@ export async function startServer(
     );
   }
   const services = createServices({ database, broker, credentialsPublicKey: config.credentialsPublicKey, log });
-  const api = await startGraphqlServer({ config, database, broker, log, services });
+  const api = await startGraphqlServer({ config, database, broker, log, services, readiness });
   onStop(() => api.close());
   return { api, services };
 }

@@ -8,13 +8,13 @@ export class Initial extends Migration {
     // PostgreSQL 15 to 17 have no UUIDv7; this one carries a given instant (RFC 9562, 5.7).
     this.addSql(`
       create function uuid_v7_at(at timestamptz) returns uuid language sql volatile parallel safe as $$
+        -- A random version 4 already has the variant bits; the instant and the version are put over it.
         select encode(
           overlay(
-            set_byte(
-              set_byte(uuid_send(gen_random_uuid()), 6, (b'0111' || get_byte(uuid_send(gen_random_uuid()), 6)::bit(4))::bit(8)::int),
-              8, get_byte(uuid_send(gen_random_uuid()), 8) & 63 | 128)
+            set_byte(random, 6, get_byte(random, 6) & 15 | 112)
             placing substring(int8send(floor(extract(epoch from at) * 1000)::bigint) from 3 for 6) from 1 for 6),
           'hex')::uuid
+        from (select uuid_send(gen_random_uuid()) as random) r
       $$`);
 
     this.addSql(`

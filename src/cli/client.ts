@@ -14,7 +14,9 @@ export async function withClient(url: string, work: (client: GraphqlClient) => P
     // A plain error is the client's word that there is no API; a fault in our own code is of a subclass.
     const lost = error instanceof ConnectionLostError;
     if (lost || (error instanceof Error && error.constructor === Error)) {
-      const problem = lost ? `The API at ${url} cannot be reached: ${error.message}.` : error.message;
+      const problem = error.message.startsWith('The API')
+        ? error.message
+        : `The API at ${url} cannot be reached: ${error.message}.`;
       throw new CommandError(EXIT.unreachable, `${problem} Start it with \`amr up\`, or give its address with --url.`);
     }
     throw error;

@@ -8,7 +8,10 @@ export function addKeys(program: Command, io: CliIo): void {
     .description('Keys that seal meter credentials')
     .command('create')
     .description('Print a new key pair as settings')
-    .addHelpText('after', '\nExample:\n  $ amr keys create >> .env')
+    .addHelpText(
+      'after',
+      '\nThe public key belongs to `amr server`, the private one to `amr poller` only. `amr up` makes its own.',
+    )
     .action(() => {
       const { publicKey, privateKey } = createKeyPair();
       io.out('# The API seals meter credentials with the public key.');

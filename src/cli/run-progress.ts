@@ -34,7 +34,7 @@ export function progressLine(run: RunProgressFragment): string {
         ? 'PENDING'
         : `PENDING again, not before ${run.notBefore}: ${reason(run)}`;
     case 'SUCCEEDED':
-      return `SUCCEEDED${attempt}: ${run.readingCount} readings read${outcome(run)}`;
+      return `SUCCEEDED${attempt}: ${run.readingCount} ${run.readingCount === 1 ? 'reading' : 'readings'} read${outcome(run)}`;
     case 'FAILED':
     case 'EXPIRED':
     case 'CANCELLED':

@@ -14,7 +14,8 @@ export function parseKwargs<T>(
 ): { ok: true; kwargs: T } | { ok: false; problem: KwargsProblem } {
   const parsed = call.kwargs.safeParse(kwargs);
   if (parsed.success) return { ok: true, kwargs: parsed.data };
-  const issue = parsed.error.issues[0]!;
+  // A key nobody knows is most often a slip that also left a known one out: the slip says more.
+  const issue = parsed.error.issues.find(({ code }) => code === 'unrecognized_keys') ?? parsed.error.issues[0]!;
   const field = issue.path.join('.');
   const message = `${call.name}${field === '' ? '' : `: ${field}`}: ${issue.message}`;
   return { ok: false, problem: { field, message } };

@@ -57,7 +57,7 @@ const archiveSelection = {
 
 const readSingleValue = defineCall({
   name: 'read_single_value',
-  description: 'Reads one object now. A numeric value becomes a reading at the time of collection.',
+  description: 'Reads one object now. A measurement becomes a reading at the time of collection.',
   writesToMeter: false,
   idempotent: true,
   kwargs: z.strictObject({
@@ -74,7 +74,9 @@ const readSingleValue = defineCall({
     const isValue = address.attribute === '0';
     const name = isValue ? objectName(address) : wireAddress(address);
     outcome.result = { address: name, value, unit: unit ?? null, read_at: new Date(readAt).toISOString() };
-    if (!isValue || !isDecimal(value)) return;
+    // A number without a unit that is no measurement is a name or a setting, such as the serial number.
+    const measured = session.profile.readings.has(name) || unit !== undefined;
+    if (!isValue || !measured || !isDecimal(value)) return;
     const series = session.profile.series.get(name) ?? name;
     outcome.readings.push({ series, measuredAt: readAt, value, ...(unit === undefined ? {} : { unit }) });
   },

@@ -9,6 +9,7 @@ import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Config } from '../config.js';
 import type { Database } from '../db/database.js';
 import { messageOf, StartupError } from '../errors.js';
+import type { ReadinessReport } from '../lifecycle.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Services } from '../services/index.js';
 import type { Logger } from '../telemetry.js';
@@ -42,6 +43,8 @@ export interface GraphqlServerOptions {
   broker: Broker;
   log: Logger;
   services: Services;
+  /** What `/health/ready` answers. */
+  readiness: () => Promise<ReadinessReport>;
 }
 
 export interface GraphqlServer {
@@ -57,7 +60,7 @@ export interface GraphqlServer {
  * @throws StartupError when the port cannot be used
  */
 export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
-  const { config, database, broker, log, services } = options;
+  const { config, database, broker, log, services, readiness } = options;
   const schema = await buildGraphqlSchema();
   const live = await createLiveFeed({
     database,
@@ -99,7 +102,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
   try {
     await apollo.start();
     prepare(app, log);
-    addHealthRoutes(app, database, broker);
+    addHealthRoutes(app, readiness);
     await addConsole(app);
     app.route({
       method: ['GET', 'POST'],

@@ -46,9 +46,14 @@ async function startSimulation(options: FleetOptions, onStop: WorkerContext['onS
   const [first, last] = [fleet.meters[0], fleet.meters.at(-1)];
   const ports = [...new Set(fleet.meters.map((meter) => meter.port))];
   // Free ports are not consecutive: each is told.
-  const where = options.basePort === 0 ? `ports ${ports.join(' ')}` : `ports ${ports[0]} to ${ports.at(-1)}`;
+  const where =
+    options.basePort === 0
+      ? `ports ${ports.join(' ')}`
+      : ports.length === 1
+        ? `port ${ports[0]}`
+        : `ports ${ports[0]} to ${ports.at(-1)}`;
   const truth = options.truthFile === undefined ? '' : `, truth in ${options.truthFile}`;
-  return `${options.meters} EK280 meters (${first?.name} to ${last?.name}) on ${first?.host} ${where}${truth}`;
+  return `${options.meters} EK280 meters (${first?.name} to ${last?.name}, serial numbers ${first?.serialNumber} to ${last?.serialNumber}, password ${first?.password}) on ${first?.host} ${where}${truth}`;
 }
 
 function inRange(option: string, value: number, min: number, max: number): void {

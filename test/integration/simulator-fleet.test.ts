@@ -278,7 +278,9 @@ describe('amr simulate', () => {
     const context = { onStop: (hook: () => Promise<void> | void) => void hooks.push(hook) } as WorkerContext;
     const said = await simulation({ meters: 2, port: 0, truth: join(folder, 'truth.csv'), installedAt })(context);
     for (const stop of hooks) await stop();
-    expect(said).toMatch(/^2 EK280 meters \(SIM-0001 to SIM-0002\) on 127\.0\.0\.1 ports \d+ \d+, truth in /);
+    expect(said).toMatch(
+      /^2 EK280 meters \(SIM-0001 to SIM-0002, serial numbers \d+ to \d+, password 0+\) on 127\.0\.0\.1 ports \d+ \d+, truth in /,
+    );
     expect(await readdir(folder)).toEqual(['truth.csv']);
     const [header, ...cells] = (await readFile(join(folder, 'truth.csv'), 'utf8')).trimEnd().split('\n');
     expect(header).toBe('meter,serial_number,archive,series,timestamp,value');
