@@ -78,6 +78,10 @@ export class TaskRun {
   @Property({ type: 'integer', default: 0 })
   attempts: number = 0;
 
+  /** Tries whose session vanished: they are not the meter's. */
+  @Property({ type: 'integer', default: 0 })
+  lostTries: number = 0;
+
   /** The session that carries, or last carried, this run. Results of any other session are of an older attempt. */
   @Property({ type: 'uuid', nullable: true })
   pollSessionId: string | null = null;

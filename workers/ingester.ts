@@ -1,7 +1,6 @@
 import { whileLeading } from '../src/db/leader.js';
 import type { Worker, WorkerContext } from '../src/lifecycle.js';
 import { createDeadLetterHandler } from '../src/services/dead-letters.js';
-import { RegisterDirectory } from '../src/services/ingest/enrich.js';
 import { Ingester } from '../src/services/ingest/ingester.js';
 import { relayWhileLeading } from '../src/services/relay.js';
 import { upkeepWhileLeading } from '../src/services/upkeep.js';
@@ -9,7 +8,9 @@ import { useBroker, useDatabase, type Resources } from '../src/resources.js';
 
 /** Two batches of one-reading messages in hand: one being written, one being filled. */
 const BATCHES_IN_HAND = 2;
-const MAX_PREFETCH = 10_000;
+const MAX_PREFETCH = 4_000;
+/** A batch takes well below a second; one that takes this long is held up. */
+const STALLED_MS = 30_000;
 
 /** `amr ingester`: stores readings once and relays what is committed. Any number may run; one leads relay and upkeep. */
 export const ingester: Worker = async (context) => {
@@ -18,16 +19,12 @@ export const ingester: Worker = async (context) => {
 };
 
 export async function startIngester(
-  { config, log, onStop }: WorkerContext,
+  { config, log, onStop, ready }: WorkerContext,
   { broker, database }: Resources,
 ): Promise<string> {
   const { pool, url } = database;
   onStop(whileLeading(url, 'relay', log, (leadership) => relayWhileLeading(pool, broker, leadership)));
-  onStop(
-    whileLeading(url, 'upkeep', log, (leadership) =>
-      upkeepWhileLeading(pool, new RegisterDirectory(pool), log, leadership),
-    ),
-  );
+  onStop(whileLeading(url, 'upkeep', log, (leadership) => upkeepWhileLeading(pool, log, leadership)));
 
   const stopping = new AbortController();
   const dead = await broker.consume(
@@ -41,10 +38,17 @@ export async function startIngester(
   const readings = await broker.consume('readings.new', ingest.handle, {
     prefetch: Math.min(MAX_PREFETCH, config.ingestBatch * BATCHES_IN_HAND),
   });
-  onStop(() => readings.drain());
   onStop(async () => {
     stopping.abort();
+    // Cancelled first: each acknowledgement would fetch more.
+    const drained = readings.drain();
     await ingest.stop();
+    await drained;
   });
+  ready('ingest', async () =>
+    ingest.writingForMs > STALLED_MS
+      ? `a batch has waited ${Math.round(ingest.writingForMs / 1000)} s for the database`
+      : undefined,
+  );
   return `on ${broker.description}`;
 }

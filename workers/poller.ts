@@ -24,12 +24,14 @@ export async function startPoller(
   { queues, sessions }: PollerOptions,
 ): Promise<string> {
   const collection = createCollection(broker, config, log);
-  for (const queue of queues) {
-    const consumer = await broker.consume(queue, collection.run, { prefetch: sessions });
-    onStop(() => consumer.drain());
-  }
-  onStop(() => {
-    setTimeout(() => collection.abort(), GRACE_MS).unref();
+  const consumers = await Promise.all(
+    queues.map((queue) => broker.consume(queue, collection.run, { prefetch: sessions })),
+  );
+  onStop(async () => {
+    const grace = setTimeout(() => collection.abort(), GRACE_MS);
+    // All at once: a queue drained later would begin new sessions meanwhile.
+    await Promise.all(consumers.map((consumer) => consumer.drain()));
+    clearTimeout(grace);
   });
   return `${sessions} sessions on ${queues.join(' and ')} of ${broker.description}`;
 }

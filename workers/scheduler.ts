@@ -14,6 +14,7 @@ import { useBroker, useDatabase, type Resources } from '../src/resources.js';
 /** Results booked at once; each is a short transaction. */
 const RESULTS_PREFETCH = 20;
 const LEASE_CHECK_MS = 1_000;
+const STALLED_MS = 30_000;
 
 /** `amr scheduler`: slots, dispatch, leases and results. Any number may run; one leads the dispatch. */
 export const scheduler: Worker = async (context) => {
@@ -22,7 +23,7 @@ export const scheduler: Worker = async (context) => {
 };
 
 export async function startScheduler(
-  { config, log, onStop }: WorkerContext,
+  { config, log, onStop, ready }: WorkerContext,
   { broker, database }: Resources,
 ): Promise<string> {
   const stopping = new AbortController();
@@ -56,6 +57,11 @@ export async function startScheduler(
     }),
   );
 
+  let lastTick = performance.now();
+  ready('slots', async () => {
+    const silentMs = performance.now() - lastTick;
+    return silentMs > STALLED_MS ? `slots were last looked at ${Math.round(silentMs / 1000)} s ago` : undefined;
+  });
   // Every second, as the slots are due by the database's clock and not by this one; most looks find nothing.
   const ticks = CronJob.from({
     cronTime: '* * * * * *',
@@ -64,6 +70,7 @@ export async function startScheduler(
     onTick: async () => {
       try {
         for (const slot of await materialiseDueSlots(pool)) log.info(slot, 'slot materialised');
+        lastTick = performance.now();
       } catch (error) {
         log.warn({ err: messageOf(error) }, 'slots could not be materialised; tried again in a second');
       }

@@ -182,6 +182,7 @@ export class Initial extends Migration {
         not_before timestamptz(3) not null,
         deadline timestamptz(3) not null,
         attempts int not null default 0,
+        lost_tries int not null default 0,
         poll_session_id uuid,
         started_at timestamptz(3),
         finished_at timestamptz(3),

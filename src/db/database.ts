@@ -2,6 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { messageOf, StartupError } from '../errors.js';
 import type { Logger } from '../telemetry.js';
+import { sqlState } from './errors.js';
 import { openOrm } from './orm.js';
 
 /** An open database: the ORM for what people edit, a pool for set-based SQL. */
@@ -11,6 +12,9 @@ export interface Database {
   readonly pool: pg.Pool;
   close(): Promise<void>;
 }
+
+/** Longest statement. The client waits a little longer, for the server's own word. */
+const STATEMENT_TIMEOUT_MS = 60_000;
 
 // Exactness: bigint and numeric stay text. `date` columns do not occur.
 const TEXT_TYPES: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
@@ -25,6 +29,10 @@ export function connectionOptions(url: string, name: string): pg.ClientConfig {
     connectionString: url,
     application_name: `amr ${name}`,
     connectionTimeoutMillis: 10_000,
+    // A connection that goes silent (a firewall, a moved machine) must not hold its user for ever.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
     options: '-c timezone=UTC -c lock_timeout=30000',
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
   };
@@ -35,8 +43,10 @@ export function connectionOptions(url: string, name: string): pg.ClientConfig {
  * @param name shown in `pg_stat_activity`, such as `ingester`
  */
 export async function openDatabase(url: string, name: string, log: Logger): Promise<Database> {
-  const pool = new pg.Pool({ ...connectionOptions(url, name), max: 10, statement_timeout: 120_000 });
+  const pool = new pg.Pool({ ...connectionOptions(url, name), max: 10, statement_timeout: STATEMENT_TIMEOUT_MS });
   // An idle connection that the server ends is replaced at the next use; without a listener it would end the process.
+  // A connection in use tells its user by failing the query; the event beside it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   let closing = false;
   pool.on('error', (error) => {
     if (!closing) log.warn({ reason: messageOf(error) }, 'a database connection was lost; the next use opens another');
@@ -59,12 +69,18 @@ export async function openDatabase(url: string, name: string, log: Logger): Prom
     };
   } catch (error) {
     await pool.end();
-    if (error instanceof StartupError) throw error;
-    throw new StartupError(
-      `No PostgreSQL can be used at ${describeUrl(url)}: ${messageOf(error)}. Start it, or correct DATABASE_URL; ` +
-        'without DATABASE_URL `amr up` starts an embedded one.',
-    );
+    throw databaseUnavailable(url, error);
   }
+}
+
+/** What to tell an operator when the database cannot be used; an error that says it already is passed on. */
+export function databaseUnavailable(url: string, error: unknown): StartupError {
+  if (error instanceof StartupError) return error;
+  const missing = sqlState(error) === '3D000';
+  const cure = missing
+    ? `Create it: createdb ${new URL(url).pathname.slice(1)}`
+    : 'Start it, or correct DATABASE_URL; without DATABASE_URL `amr up` starts an embedded one';
+  return new StartupError(`No PostgreSQL can be used at ${describeUrl(url)}: ${messageOf(error)}. ${cure}.`);
 }
 
 /** Host, port and database of a URL, without user and password. */

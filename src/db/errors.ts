@@ -13,12 +13,12 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /**
- * Whether the same statement can succeed later: connection trouble (08, network errors), the server out of resources
- * (53), stopping or starting (57P), a serialization failure or deadlock (40), a lock that was not free (55P03), a full
- * disk (58). Everything else is about the data or the statement and fails again.
+ * Whether the same work can succeed later. Only what the data itself brings about fails again: errors of cardinality, of
+ * data, of constraints and of limits (SQLSTATE classes 21, 22, 23 and 54), and mistakes in our own code. All else passes with time
+ * or with an operator: a connection, a failover to a read-only server, a password, a missing migration, a full disk.
  */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return false;
   const state = sqlState(error);
-  if (state === undefined) return error instanceof Error && /connection|terminated|timeout/i.test(error.message);
-  return /^(08|40|53|57|58)/.test(state) || state === '55P03' || /^E[A-Z]+$/.test(state);
+  return state === undefined || !/^(21|22|23|54)...$/.test(state);
 }

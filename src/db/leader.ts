@@ -33,7 +33,11 @@ export function whileLeading(
 ): () => Promise<void> {
   const stopping = new AbortController();
   const term = async (): Promise<void> => {
-    const client = new pg.Client({ ...connectionOptions(databaseUrl, duty), options: KEEPALIVE });
+    const client = new pg.Client({
+      ...connectionOptions(databaseUrl, duty),
+      options: KEEPALIVE,
+      query_timeout: TAKE_OVER_MS * 10,
+    });
     const lost = new AbortController();
     client.on('error', () => lost.abort());
     client.on('end', () => lost.abort());
@@ -49,7 +53,8 @@ export function whileLeading(
         await pause(TAKE_OVER_MS, stopping.signal);
       }
     } finally {
-      await client.end().catch(() => undefined);
+      // The goodbye of a silent connection would never be answered.
+      await Promise.race([client.end().catch(() => undefined), pause(TAKE_OVER_MS)]);
     }
   };
   const running = (async () => {

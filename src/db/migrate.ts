@@ -3,7 +3,7 @@ import { MikroORM, type Options, type PostgreSqlDriver } from '@mikro-orm/postgr
 import pg from 'pg';
 import { migrations } from '../../entities/migrations/index.js';
 import { StartupError } from '../errors.js';
-import { connectionOptions } from './database.js';
+import { connectionOptions, databaseUnavailable } from './database.js';
 import { ormOptions } from './orm.js';
 import { ensureUpcomingPartitions } from './partitions.js';
 
@@ -15,8 +15,16 @@ const MIGRATION_LOCK = 7_265_001;
  * @returns the names of the migrations applied now
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
-  const lock = new pg.Client({ ...connectionOptions(databaseUrl, 'migrate'), options: '-c timezone=UTC' });
-  await lock.connect();
+  const lock = new pg.Client({
+    ...connectionOptions(databaseUrl, 'migrate'),
+    options: '-c timezone=UTC',
+    query_timeout: 0,
+  });
+  lock.on('error', () => undefined); // the query fails too
+  // Waits for another process's migrations, however long.
+  await lock.connect().catch((error: unknown) => {
+    throw databaseUnavailable(databaseUrl, error);
+  });
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const applied = await withMigrator(databaseUrl, async (migrator) => (await migrator.up()).map(({ name }) => name));

@@ -8,24 +8,31 @@ const POLICY: Record<RunOrigin, { attempts: number; firstDelayMs: number; maxDel
   [RunOrigin.BACKFILL]: { attempts: 4, firstDelayMs: 30_000, maxDelayMs: 600_000 },
 };
 
-/** A session that vanished says nothing about the meter; its run is tried again this often before it is given up. */
-const LOST_ATTEMPTS = 10;
+/** A session that vanished says nothing about the meter: such tries are counted apart, and end here. */
+const LOST_TRIES = 10;
 
 /**
  * Milliseconds until the next try of a run that failed, or undefined when it stays failed: the error cannot pass, the
  * attempts are used up, or the next try would start after the deadline. Exponential with full jitter.
- * @param attempts tries so far, at least 1
  * @param random in [0, 1)
  */
 export function retryDelayMs(
-  run: { origin: RunOrigin; attempts: number; msToDeadline: number },
+  run: {
+    origin: RunOrigin;
+    /** Tries so far, this one included. */
+    attempts: number;
+    /** Of these, how many vanished. */
+    lostTries: number;
+    msToDeadline: number;
+  },
   code: MeterErrorCode,
   random: number,
 ): number | undefined {
   const policy = POLICY[run.origin];
-  const attempts = code === 'LOST' ? LOST_ATTEMPTS : policy.attempts;
-  if (!isRetryable(code) || run.attempts >= attempts) return undefined;
-  const ceiling = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (run.attempts - 1));
+  const heard = run.attempts - run.lostTries;
+  const usedUp = code === 'LOST' ? run.lostTries >= LOST_TRIES : heard >= policy.attempts;
+  if (!isRetryable(code) || usedUp) return undefined;
+  const ceiling = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.max(0, heard - 1));
   const delay = Math.round(random * ceiling);
   return delay < run.msToDeadline ? delay : undefined;
 }

@@ -19,6 +19,11 @@ export interface Delivery {
   readonly messageId: string | undefined;
   /** When the publisher sent it, ms since the epoch, if it says so. */
   readonly publishedAt: number | undefined;
+  /**
+   * Whether the broker has taken it back, as the connection it came on was lost: it is delivered again, elsewhere too.
+   * Undefined where that cannot be.
+   */
+  readonly revoked?: () => boolean;
   /** String headers, such as the dead-letter reason. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -41,6 +46,11 @@ export interface PublishOptions {
   /** The publish rejects when it is not confirmed after this time. @default 30000 */
   confirmTimeoutMs?: number;
   headers?: Record<string, string>;
+  /**
+   * Sent at most once: rejects when the connection is lost before the confirm, where others are sent again.
+   * For what must not arrive twice and is recovered otherwise. @default false
+   */
+  once?: boolean;
 }
 
 /**

@@ -146,18 +146,30 @@ export function encode(message: unknown): Buffer {
   return Buffer.from(JSON.stringify(message));
 }
 
+/** The value of a JSON body in UTF-8; a byte order mark before it is ignored (RFC 8259, 8.1). Throws when it is none. */
+export function parseJson(body: Buffer): unknown {
+  const text = body.toString('utf8');
+  return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+}
+
 /** Parses a body with `schema`; the error names the field and what is wrong with it. */
 export function decode<T>(
   schema: z.ZodType<T>,
   body: Buffer,
 ): { ok: true; message: T } | { ok: false; reason: string } {
   let value: unknown;
+  let parsed;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = parseJson(body);
   } catch (error) {
     return { ok: false, reason: `not JSON: ${(error as Error).message}` };
   }
-  const parsed = schema.safeParse(value);
+  try {
+    parsed = schema.safeParse(value);
+  } catch (error) {
+    // Nested more deeply than the stack is high.
+    return { ok: false, reason: `message: cannot be checked: ${(error as Error).message}` };
+  }
   if (parsed.success) return { ok: true, message: parsed.data };
   const issue = parsed.error.issues[0]!;
   return { ok: false, reason: `${issue.path.join('.') || 'message'}: ${issue.message}` };

@@ -89,7 +89,8 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     } else if (this.draining) {
       this.requeue({ acks, message });
     } else {
-      this.inHand.take(toDelivery(message, this.connection.queuePrefix), { acks, message });
+      const revoked = () => this.acks !== acks || this.channel === undefined;
+      this.inHand.take(toDelivery(message, this.connection.queuePrefix, revoked), { acks, message });
     }
   }
 }

@@ -21,7 +21,7 @@ export function publishProperties(options: PublishOptions, publishedAt: number):
 }
 
 /** `prefix` is taken off the queue name in the headers of a dead letter. */
-export function toDelivery(message: ConsumeMessage, prefix: string): Delivery {
+export function toDelivery(message: ConsumeMessage, prefix: string, revoked?: () => boolean): Delivery {
   const { properties, fields, content } = message;
   const headers = (properties.headers ?? NO_HEADERS) as Record<string, unknown>;
   const publishedAt = headers[PUBLISHED_AT_HEADER];
@@ -33,6 +33,7 @@ export function toDelivery(message: ConsumeMessage, prefix: string): Delivery {
     messageId: properties.messageId as string | undefined,
     publishedAt: typeof publishedAt === 'number' ? publishedAt : seconds === undefined ? undefined : seconds * 1000,
     headers: stringHeaders(headers, prefix),
+    revoked,
   };
 }
 

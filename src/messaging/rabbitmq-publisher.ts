@@ -9,6 +9,7 @@ import type { QueueName } from './topology.js';
 interface Envelope {
   readonly body: Buffer;
   readonly properties: Options.Publish;
+  readonly once: boolean;
   /** Written to the channel in use. */
   sent: boolean;
 }
@@ -24,7 +25,12 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
 
   /** `publishedAt` is that of the original when a message is moved. */
   publish(queue: QueueName, body: Buffer, options: PublishOptions, publishedAt = Date.now()): Promise<void> {
-    const envelope = { body, properties: publishProperties(options, publishedAt), sent: false };
+    const envelope = {
+      body,
+      properties: publishProperties(options, publishedAt),
+      once: options.once ?? false,
+      sent: false,
+    };
     return this.outstanding.open(queue, envelope, body.length, options, (publish) => {
       if (this.channel && !this.full) this.send(this.channel, publish);
     });
@@ -42,7 +48,11 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
   protected async setUp(channel: ConfirmChannel): Promise<void> {
     channel.on('return', (message) => this.refuseReturned(message));
     channel.on('drain', () => this.sendWaiting(channel));
-    for (const { message } of this.outstanding) message.sent = false;
+    for (const publish of this.outstanding) {
+      const { message } = publish;
+      if (message.once && message.sent) this.outstanding.fail(publish, 'the connection was lost; it is not sent twice');
+      else message.sent = false;
+    }
     this.sendWaiting(channel);
   }
 

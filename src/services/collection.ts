@@ -71,6 +71,8 @@ export function createCollection(broker: Broker, settings: Settings, log: Logger
       }
       if (stopping.signal.aborted) return REQUEUE;
       await report({ type: 'session_started', session: message.session });
+      // A poller that was frozen finds its delivery given to another meanwhile; the confirm above took it past the news.
+      if (delivery.revoked?.()) return REQUEUE;
       const startedAt = performance.now();
       openSessions.inc();
       let deviation: number | undefined;

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import { isTransient } from '../db/errors.js';
 import { DEFAULT_ORGANIZATION_ID } from '../domain/organization.js';
-import { uuidAt } from '../domain/uuid.js';
+import { printable } from '../domain/text.js';
+import { isUuid, uuidAt } from '../domain/uuid.js';
+import { messageOf } from '../errors.js';
 import { ACK, DEAD_LETTER_HEADERS, type Delivery, type Disposition } from '../messaging/broker.js';
 import { decode, PollSessionMessage } from '../messaging/contracts.js';
 import type { DeadQueue } from '../messaging/topology.js';
@@ -19,6 +20,8 @@ export interface DeadLetterEntry {
   reason: string;
   body: Buffer;
 }
+
+const MAX_REASON = 500;
 
 /** Why the broker itself gave a message up, as RabbitMQ names it. */
 const BROKER_REASON_HEADER = 'x-first-death-reason';
@@ -43,7 +46,7 @@ export async function fileDeadLetters(
       rows.map(() => uuidAt()),
       rows.map((row) => row.organization),
       rows.map((row) => row.queue),
-      rows.map((row) => row.reason),
+      rows.map((row) => reasonOf(row)),
       rows.map((row) => fingerprintOf(row)),
       rows.map((row) => digestOf(row.body)),
       rows.map((row) => row.body),
@@ -69,8 +72,8 @@ export function createDeadLetterHandler(pool: pg.Pool, deadQueue: DeadQueue, log
         log.warn({ queue, reason }, 'a message was filed as a dead letter');
         return ACK;
       } catch (error) {
-        if (!isTransient(error)) throw error;
         if (signal.aborted) return { kind: 'requeue' };
+        log.warn({ queue, err: messageOf(error) }, 'a dead letter waits to be filed');
         await pause(delay, signal);
       }
     }
@@ -95,7 +98,14 @@ async function freeExpiredSession(pool: pg.Pool, body: Buffer): Promise<boolean>
 
 /** Groups failures of one kind: numbers and quoted parts vary between messages, the rest does not. */
 function fingerprintOf(entry: DeadLetterEntry): string {
-  return `${entry.queue}: ${entry.reason.replace(/"[^"]*"|'[^']*'/g, '…').replace(/\d+/g, '#')}`.slice(0, 200);
+  return `${entry.queue}: ${reasonOf(entry)
+    .replace(/"[^"]*"|'[^']*'/g, '…')
+    .replace(/\d+/g, '#')}`.slice(0, 200);
+}
+
+/** A reason may quote what it is about: cut, and without what PostgreSQL text cannot hold. */
+function reasonOf({ reason }: DeadLetterEntry): string {
+  return printable(reason).slice(0, MAX_REASON);
 }
 
 function digestOf(body: Buffer): Buffer {
@@ -105,5 +115,5 @@ function digestOf(body: Buffer): Buffer {
 /** The organization a message claims, where it can be read at all. */
 function organizationOf(body: Buffer): string {
   const match = /"organization"\s*:\s*"([0-9a-f-]{36})"/.exec(body.subarray(0, 4096).toString('latin1'));
-  return match?.[1] ?? DEFAULT_ORGANIZATION_ID;
+  return match?.[1] && isUuid(match[1]) ? match[1] : DEFAULT_ORGANIZATION_ID;
 }

@@ -74,7 +74,7 @@ export async function dispatchWhileLeading(
       full = sessions.length === CLAIM_BATCH;
       await publishSessions(broker, timings, sessions, log);
     }
-    if (!full) await pause(IDLE_MS, AbortSignal.any([signal, wake.signal]));
+    if (!full) await pause(IDLE_MS, signal, wake.signal);
     if (wake.signal.aborted) wake = new AbortController();
   }
 }
@@ -188,7 +188,12 @@ async function publishSessions(
     sessions.map(async (session) => {
       const queue = queueOf(session);
       try {
-        await broker.publish(queue, encode(session), { messageId: session.session, expiresAfterMs: timings.startByMs });
+        await broker.publish(queue, encode(session), {
+          messageId: session.session,
+          expiresAfterMs: timings.startByMs,
+          // Twice would be two sessions on one meter; a lost one is sent again when its lease ends.
+          once: true,
+        });
         dispatched.inc({ queue });
       } catch (error) {
         // The message may have arrived all the same, so the interface stays reserved until the lease ends.

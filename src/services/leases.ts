@@ -14,6 +14,7 @@ interface OpenRun {
   scheduled_for: Date;
   origin: RunOrigin;
   attempts: number;
+  lost_tries: number;
   ms_to_deadline: number;
   meter_execution_type: string;
   task_call: string;
@@ -33,7 +34,7 @@ export async function endLeases(pool: pg.Pool, broker: Broker): Promise<number> 
       [BATCH],
     );
     const { rows } = await client.query<OpenRun>(
-      `select r.id, r.organization_id, r.scheduled_for, r.origin, r.attempts, r.meter_execution_type, r.task_call,
+      `select r.id, r.organization_id, r.scheduled_for, r.origin, r.attempts, r.lost_tries, r.meter_execution_type, r.task_call,
          (extract(epoch from r.deadline - now()) * 1000)::float8 as ms_to_deadline, s.started_at is not null as began
        from task_run r join poll_session s on s.id = r.poll_session_id
        where r.state in ('dispatched', 'running') and s.closed_at is not null
@@ -47,6 +48,7 @@ export async function endLeases(pool: pg.Pool, broker: Broker): Promise<number> 
         scheduledFor: run.scheduled_for,
         origin: run.origin,
         attempts: run.attempts,
+        lostTries: run.lost_tries,
         msToDeadline: run.ms_to_deadline,
         code: 'LOST',
         message: run.began

@@ -44,7 +44,7 @@ export async function relayWhileLeading(pool: pg.Pool, broker: Broker, { client,
       relayed.inc(numbered.length);
       position.set(Number(numbered.at(-1)!.position));
     }
-    if (numbered.length < BATCH) await pause(IDLE_MS, AbortSignal.any([signal, wake.signal]));
+    if (numbered.length < BATCH) await pause(IDLE_MS, signal, wake.signal);
     if (wake.signal.aborted) wake = new AbortController();
   }
 }

@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import { inTransaction } from '../db/database.js';
 import { isTransient } from '../db/errors.js';
 import type { RunOrigin } from '../domain/enums.js';
+import { printable, printableJson } from '../domain/text.js';
 import { instantOfUuid } from '../domain/uuid.js';
 import { messageOf } from '../errors.js';
 import { ACK, type Broker, type Delivery, type Disposition } from '../messaging/broker.js';
@@ -95,8 +96,10 @@ async function runFinished(
 ): Promise<ChangedRun[]> {
   const scheduledFor = new Date(instantOfUuid(message.run) ?? 0);
   // Pending too: the lease ended, but the run has not been sent again, so this session's word is still the newest.
-  const { rows } = await client.query<ChangedRun & { origin: RunOrigin; attempts: number; ms_to_deadline: number }>(
-    `select id, organization_id, origin, attempts, (extract(epoch from deadline - now()) * 1000)::float8 as ms_to_deadline
+  const { rows } = await client.query<
+    ChangedRun & { origin: RunOrigin; attempts: number; lost_tries: number; ms_to_deadline: number }
+  >(
+    `select id, organization_id, origin, attempts, lost_tries, (extract(epoch from deadline - now()) * 1000)::float8 as ms_to_deadline
      from task_run
      where id = $1 and scheduled_for = $2 and poll_session_id = $3 and state in ('pending', 'dispatched', 'running')
      for update`,
@@ -110,7 +113,12 @@ async function runFinished(
       `update task_run set state = 'succeeded', started_at = coalesce(started_at, now()), finished_at = now(),
          reading_count = reading_count + $3, result = $4, error_code = null, error_message = null
        where id = $1 and scheduled_for = $2`,
-      [message.run, scheduledFor, message.reading_count, message.result ?? null],
+      [
+        message.run,
+        scheduledFor,
+        message.reading_count,
+        message.result === undefined ? null : printableJson(message.result),
+      ],
     );
     await client.query(
       `update meter_device set life_cycle = 'active' where life_cycle in ('new', 'lost')
@@ -123,6 +131,7 @@ async function runFinished(
       scheduledFor,
       origin: run.origin,
       attempts: run.attempts,
+      lostTries: run.lost_tries,
       msToDeadline: run.ms_to_deadline,
       code: message.error?.code ?? 'INTERNAL',
       message: describe(message.error),
@@ -156,7 +165,8 @@ async function sessionFinished(
   return [];
 }
 
+/** For the operator's eyes. A meter's own words may be part of it. */
 function describe(error: Extract<ResultMessage, { type: 'run_finished' }>['error']): string {
   if (!error) return 'the poller gave no reason';
-  return error.phase ? `${error.phase}: ${error.message}` : error.message;
+  return printable(error.phase ? `${error.phase}: ${error.message}` : error.message);
 }

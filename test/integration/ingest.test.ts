@@ -1,11 +1,13 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numberCommitted } from '../../src/services/relay.js';
+import { ReadingPartitions } from '../../src/db/reading-partitions.js';
 import { promoteStaged } from '../../src/services/upkeep.js';
 import { RegisterDirectory } from '../../src/services/ingest/enrich.js';
 import { Ingester } from '../../src/services/ingest/ingester.js';
 import { MemoryBroker } from '../../src/messaging/memory-broker.js';
 import type { Delivery, Disposition } from '../../src/messaging/broker.js';
+import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { uuidAt } from '../../src/domain/uuid.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { insertMeter } from '../support/rows.js';
@@ -129,7 +131,7 @@ describe('ingestion', () => {
   it.each([
     ['malformed JSON', Buffer.from('{"meter": "x", '), /not JSON/],
     ['no meter', { series: 'a', timestamp: '2026-11-01T00:00:00Z', value: '1' }, /^meter_device: must be/],
-    ['an unknown version', { version: 9, meter: 'x', readings: [] }, /^version: 9 is not known/],
+    ['an unknown version', { version: 9, meter: 'x', readings: [] }, /^version: must be 1/],
     ['an empty body', Buffer.alloc(0), /not JSON/],
     ['an array', [], /must be a JSON object/],
     [
@@ -154,11 +156,82 @@ describe('ingestion', () => {
     const reading = { meter: 'later', series: 'c', timestamp: '2026-11-01T00:00:00Z', value: '7' };
     await Promise.all([deliver(reading), deliver(reading)]);
     const directory = new RegisterDirectory(test.database.pool);
-    expect(await promoteStaged(test.database.pool, directory)).toBe(0);
+    const partitions = new ReadingPartitions(test.database.pool);
+    expect(await promoteStaged(test.database.pool, directory, partitions)).toBe(0);
     await insertMeter(test.database.pool, 'later');
-    expect(await promoteStaged(test.database.pool, directory)).toBe(1);
+    expect(await promoteStaged(test.database.pool, directory, partitions)).toBe(1);
     expect(await stored('later')).toEqual([{ series: 'c', at: '2026-11-01T00:00', value: '7' }]);
-    expect(await promoteStaged(test.database.pool, directory)).toBe(0);
+    expect(await promoteStaged(test.database.pool, directory, partitions)).toBe(0);
+  });
+
+  it('stores staged readings of a time without partition, and of a meter named by an id in capitals', async () => {
+    const id = '0190abcd-0000-7000-8000-00000000000a';
+    await deliver({ meter_device: id.toUpperCase(), series: 'c', timestamp: '2003-02-01T00:00:00Z', value: '7' });
+    await insertMeter(test.database.pool, 'older', { id });
+    const { pool } = test.database;
+    expect(await promoteStaged(pool, new RegisterDirectory(pool), new ReadingPartitions(pool))).toBe(1);
+    expect(await stored('older')).toEqual([{ series: 'c', at: '2003-02-01T00:00', value: '7' }]);
+  });
+
+  it('finds the organization however its id is written', async () => {
+    await insertMeter(test.database.pool, 'capitals');
+    await deliver({
+      organization: DEFAULT_ORGANIZATION_ID.toUpperCase(),
+      meter: 'capitals',
+      series: 'a',
+      timestamp: '2026-11-01T00:00:00Z',
+      value: '1',
+    });
+    expect(await stored('capitals')).toHaveLength(1);
+  });
+
+  it('keeps a message with very many wrong readings once, and stores its good ones', async () => {
+    await insertMeter(test.database.pool, 'mostly wrong');
+    const readings = Array.from({ length: 500 }, (_, index) => ({
+      series: 'a',
+      timestamp: '2026-11-01T00:00:00Z',
+      value: index === 7 ? '1' : 'x',
+    }));
+    await deliver({ meter: 'mostly wrong', comment: 'c'.repeat(100_000), readings });
+    expect(await stored('mostly wrong')).toHaveLength(1);
+    expect(
+      await rows(
+        `select reason, length(body) > 100000 as whole from dead_letter where reason like '%more of its readings)'`,
+      ),
+    ).toEqual([
+      {
+        reason: expect.stringMatching(/^readings\.0\.value: .* \(and 498 more of its readings\)$/) as string,
+        whole: true,
+      },
+    ]);
+  });
+
+  it('at a stop finishes the batch in hand and hands back the rest at once', async () => {
+    await insertMeter(test.database.pool, 'stopped');
+    const stopped = new Ingester(test.database.pool, broker, { ingestBatch: 10, ingestWindowMs: 0 }, log);
+    const handle = (index: number) =>
+      stopped.handle({
+        body: Buffer.from(
+          JSON.stringify({
+            meter: 'stopped',
+            series: 'a',
+            timestamp: new Date(Date.UTC(2026, 10, 1) + index * 1000).toISOString(),
+            value: '1',
+          }),
+        ),
+        redelivered: false,
+        messageId: undefined,
+        publishedAt: undefined,
+        headers: {},
+      });
+    const settled = Array.from({ length: 1_000 }, (_, index) => handle(index));
+    await settled[0];
+    await stopped.stop();
+    const kinds = (await Promise.all(settled)).map(({ kind }) => kind);
+    const acked = kinds.filter((kind) => kind === 'ack').length;
+    expect(acked).toBeLessThan(1_000);
+    expect(await stored('stopped')).toHaveLength(acked);
+    expect((await handle(1_001)).kind).toBe('requeue');
   });
 
   it('numbers committed batches without a hole, once', async () => {

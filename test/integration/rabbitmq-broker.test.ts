@@ -52,6 +52,45 @@ describe.skipIf(amqpUrl === undefined)(title, () => {
     await consumer.drain();
   });
 
+  it('sends at most once what may not arrive twice, and says so when the connection breaks before the confirm', async () => {
+    const received: string[] = [];
+    const bodies = Array.from({ length: 500 }, (_, i) => String(i));
+    const publishes = bodies.map((body) => broker.publish('amr.scheduled', Buffer.from(body), { once: true }));
+    setImmediate(() => proxy.cut());
+    const outcomes = await Promise.allSettled(publishes);
+    const confirmed = bodies.filter((_, index) => outcomes[index]!.status === 'fulfilled');
+    await broker.publish('amr.scheduled', Buffer.from('last'));
+    await broker.consume(
+      'amr.scheduled',
+      async ({ body }) => {
+        received.push(body.toString());
+        return ACK;
+      },
+      { prefetch: 50 },
+    );
+    await vi.waitFor(() => expect(received).toContain('last'), within);
+    expect(new Set(received).size).toBe(received.length);
+    expect(received).toEqual(expect.arrayContaining(confirmed));
+  });
+
+  it('tells a handler that its delivery was taken back with the connection', async () => {
+    const revoked: boolean[] = [];
+    await broker.consume(
+      'amr.scheduled',
+      async (delivery) => {
+        if (revoked.length > 0) return ACK;
+        revoked.push(delivery.revoked!());
+        proxy.cut();
+        await vi.waitFor(() => expect(delivery.revoked!()).toBe(true), within);
+        revoked.push(true);
+        return ACK;
+      },
+      { prefetch: 1 },
+    );
+    await broker.publish('amr.scheduled', Buffer.from('session'));
+    await vi.waitFor(() => expect(revoked).toEqual([false, true]), within);
+  });
+
   it('delivers again, marked as redelivered, what was in hand when the connection broke', async () => {
     const redelivered: boolean[] = [];
     await broker.consume(

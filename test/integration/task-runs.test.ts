@@ -261,6 +261,33 @@ describe('task runs', () => {
       );
     });
 
+    it('of a failed try that come twice count once', async () => {
+      await due([await insertMeter(test.database.pool, 'm1')]);
+      const [session] = await claim();
+      const failed = () => finished(session!, session!.calls[0]!.run, { code: 'TIMEOUT', message: 'no answer' });
+      await failed();
+      const [first] = await runs('reading_count, not_before');
+      await failed();
+      expect(await runs('reading_count, not_before')).toEqual([first]);
+    });
+
+    it('with text that the database cannot hold are booked with what can be held', async () => {
+      await due([await insertMeter(test.database.pool, 'm1')]);
+      const [session] = await claim();
+      const run = session!.calls[0]!.run;
+      await report({
+        type: 'run_finished',
+        session: session!.session,
+        run,
+        ok: false,
+        reading_count: 0,
+        error: { code: 'WRONG_METER', message: 'it is 9\x009' },
+      });
+      expect(await runs('state, error_code, error_message')).toEqual([
+        { state: 'failed', error_code: 'WRONG_METER', error_message: 'it is 9\uFFFD9' },
+      ]);
+    });
+
     it('fail a run at once after a wrong password', async () => {
       await due([await insertMeter(test.database.pool, 'm1')]);
       const [session] = await claim();

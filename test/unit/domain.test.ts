@@ -71,13 +71,18 @@ describe('quality', () => {
 });
 
 describe('retries', () => {
-  const run = { origin: RunOrigin.SCHEDULED, attempts: 1, msToDeadline: 600_000 };
+  const run = { origin: RunOrigin.SCHEDULED, attempts: 1, lostTries: 0, msToDeadline: 600_000 };
 
   it('never repeat a wrong password', () => expect(retryDelayMs(run, 'WRONG_PASSWORD', 0.5)).toBeUndefined());
   it('end with the attempts', () => expect(retryDelayMs({ ...run, attempts: 4 }, 'TIMEOUT', 0)).toBeUndefined());
   it('end where the next one would be past the deadline', () =>
     expect(retryDelayMs({ ...run, msToDeadline: 4_000 }, 'TIMEOUT', 0.9)).toBeUndefined());
-  it('outlast several lost sessions', () => expect(retryDelayMs({ ...run, attempts: 6 }, 'LOST', 0)).toBe(0));
+  it('outlast several lost sessions', () =>
+    expect(retryDelayMs({ ...run, attempts: 6, lostTries: 6 }, 'LOST', 0)).toBe(0));
+  it('of lost sessions end too', () =>
+    expect(retryDelayMs({ ...run, attempts: 10, lostTries: 10 }, 'LOST', 0)).toBeUndefined());
+  it('do not count lost sessions against the meter', () =>
+    expect(retryDelayMs({ ...run, attempts: 6, lostTries: 5 }, 'TIMEOUT', 0)).toBe(0));
   it('wait longer each time, within the bound', () => {
     fc.assert(
       fc.property(

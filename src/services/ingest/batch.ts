@@ -55,7 +55,9 @@ export async function writeBatch(client: pg.ClientBase, batch: Batch, receivedAt
   for (const { run, organization } of rejections) if (run) countsOf(counts, run, organization).rejected += 1;
   await fileDeadLetters(
     client,
-    rejections.map(({ organization, reason, body }) => ({ organization, reason, body, queue: 'readings.new' })),
+    rejections.flatMap(({ organization, reason, body }) =>
+      body ? [{ organization, reason, body, queue: 'readings.new' }] : [],
+    ),
   );
 
   if (outcome.stored > 0)

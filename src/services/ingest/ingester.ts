@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Config } from '../../config.js';
 import { inTransaction } from '../../db/database.js';
 import { isTransient } from '../../db/errors.js';
-import { ensurePartition } from '../../db/partitions.js';
+import { ReadingPartitions } from '../../db/reading-partitions.js';
 import { messageOf } from '../../errors.js';
 import { ACK, REQUEUE, type Broker, type Delivery, type Disposition } from '../../messaging/broker.js';
 import { backoff, pause } from '../../retry.js';
@@ -32,7 +32,7 @@ const inHand = new Gauge({
   registers: [metrics],
 });
 
-const DAY_MS = 86_400_000;
+const OUTCOMES = ['stored', 'duplicate', 'revised', 'staged', 'rejected'] as const;
 
 /** A delivery waiting for the commit of its batch. */
 interface Waiting {
@@ -53,11 +53,11 @@ type Settings = Pick<Config, 'ingestBatch' | 'ingestWindowMs'>;
 export class Ingester {
   private readonly waiting: Waiting[] = [];
   private readonly directory: RegisterDirectory;
-  /** Days since the epoch whose partition is known to exist. */
-  private readonly storableDays = new Set<number>();
+  private readonly partitions: ReadingPartitions;
   private readonly stopping = new AbortController();
   private pumping: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private writingSince: number | undefined;
 
   constructor(
     private readonly pool: pg.Pool,
@@ -66,24 +66,31 @@ export class Ingester {
     private readonly log: Logger,
   ) {
     this.directory = new RegisterDirectory(pool);
+    this.partitions = new ReadingPartitions(pool);
   }
 
   /** Resolves when the readings of this delivery are committed, or when it goes back because of a stop during an outage. */
   readonly handle = (delivery: Delivery): Promise<Disposition> =>
     new Promise((settle) => {
-      this.waiting.push({ delivery, settle });
       inHand.inc();
+      if (this.stopping.signal.aborted) return this.settle([{ delivery, settle }], REQUEUE);
+      this.waiting.push({ delivery, settle });
       if (this.pumping) return;
       // A message holds at least one reading, so a batch worth of messages need not wait for the window.
       if (this.waiting.length >= this.settings.ingestBatch) this.start();
       else this.timer ??= setTimeout(() => this.start(), this.settings.ingestWindowMs);
     });
 
-  /** Gives up on outages: what is not committed goes back to the broker. Commits in progress finish. */
+  /** Finishes the batch that is being written, unless the database is away; everything else goes back to the broker. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    this.start();
+    this.settle(this.waiting.splice(0), REQUEUE);
     await this.pumping;
+  }
+
+  /** Milliseconds that the batch being written has taken so far; 0 without one. For /health/ready. */
+  get writingForMs(): number {
+    return this.writingSince === undefined ? 0 : performance.now() - this.writingSince;
   }
 
   private start(): void {
@@ -101,6 +108,7 @@ export class Ingester {
       // Parsed while the batch before it is being written.
       const batch = this.takeBatch();
       await writing;
+      if (this.stopping.signal.aborted) return this.settle(batch, REQUEUE);
       writing = this.commit(batch);
     }
     await writing;
@@ -129,12 +137,11 @@ export class Ingester {
     const delays = backoff(100, 10_000);
     for (;;) {
       try {
+        this.writingSince ??= performance.now();
         const outcome = await this.write(batch);
-        for (const kind of ['stored', 'duplicate', 'revised', 'staged', 'rejected'] as const)
-          readingsTotal.inc({ outcome: kind }, outcome[kind]);
         this.settle(batch, ACK);
-        await announceRuns(this.broker, outcome.runs);
-        return;
+        await this.tell(outcome);
+        break;
       } catch (error) {
         if (isTransient(error)) {
           if (this.stopping.signal.aborted) return this.settle(batch, REQUEUE);
@@ -146,10 +153,18 @@ export class Ingester {
           return this.commit(batch.slice(middle));
         } else {
           this.log.error({ err: error }, 'a message could not be stored');
-          return this.settle(batch, { kind: 'dead-letter', reason: messageOf(error) });
+          this.settle(batch, { kind: 'dead-letter', reason: messageOf(error) });
+          break;
         }
       }
     }
+    this.writingSince = undefined;
+  }
+
+  /** Counts, and news of the runs. Never throws: the batch is committed. */
+  private async tell(outcome: BatchOutcome): Promise<void> {
+    for (const kind of OUTCOMES) readingsTotal.inc({ outcome: kind }, outcome[kind]);
+    await announceRuns(this.broker, outcome.runs);
   }
 
   private async write(batch: readonly Checked[]): Promise<BatchOutcome> {
@@ -159,27 +174,15 @@ export class Ingester {
     const { known, unknown } = await this.directory.enrich(readings);
     enriching();
     const rejections = batch.flatMap((checked) => checked.validated.rejections);
-    for (const { reason } of rejections) this.log.warn({ reason }, 'a reading was refused');
+    if (rejections.length > 0) {
+      this.log.warn({ refused: rejections.length, first: rejections[0]!.reason }, 'readings were refused');
+    }
     const storing = stepSeconds.startTimer({ step: 'store' });
-    await this.requirePartitions(known);
+    await this.partitions.require(known);
     const prepared: Batch = { known, unknown, rejections };
     const outcome = await inTransaction(this.pool, (client) => writeBatch(client, prepared, new Date()));
     storing();
     return outcome;
-  }
-
-  private async requirePartitions(readings: Batch['known']): Promise<void> {
-    for (const { measuredAt } of readings) {
-      const day = Math.floor(measuredAt / DAY_MS);
-      if (this.storableDays.has(day)) continue;
-      const client = await this.pool.connect();
-      try {
-        await ensurePartition(client, 'meter_reading', new Date(measuredAt));
-      } finally {
-        client.release();
-      }
-      this.storableDays.add(day);
-    }
   }
 
   private settle(batch: readonly Waiting[], disposition: Disposition): void {
