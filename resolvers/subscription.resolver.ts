@@ -3,6 +3,7 @@ import { MeterReadingFilter, TaskRunFilter } from '../schema/inputs/filters.js';
 import { MeterReadingType } from '../schema/meter-reading.js';
 import { Cursor } from '../schema/scalars.js';
 import { TaskRunType } from '../schema/task-run.js';
+import { checkArguments } from '../src/graphql/argument-check.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 type Subscribe<Args> = SubscribeResolverData<undefined, Args, RequestContext>;
@@ -12,8 +13,10 @@ export class SubscriptionResolver {
   @Subscription(() => MeterReadingType, {
     description:
       'Readings as they are committed. With after: everything committed since that cursor first, then live, with no hole and no repeat.',
-    subscribe: ({ args, context }: Subscribe<{ filter?: MeterReadingFilter; after?: string }>) =>
-      context.live.readings(context.organizationId, args.filter, args.after),
+    subscribe: ({ args, context }: Subscribe<{ filter?: MeterReadingFilter; after?: string }>) => {
+      checkArguments(args);
+      return context.live.readings(context.organizationId, args.filter, args.after);
+    },
   })
   meterReadingAdded(
     @Root() reading: MeterReadingType,
@@ -27,8 +30,10 @@ export class SubscriptionResolver {
 
   @Subscription(() => TaskRunType, {
     description: 'Runs as they change, each with its latest state; changes close to each other come as one.',
-    subscribe: ({ args, context }: Subscribe<{ filter?: TaskRunFilter }>) =>
-      context.live.runs(context.organizationId, args.filter),
+    subscribe: ({ args, context }: Subscribe<{ filter?: TaskRunFilter }>) => {
+      checkArguments(args);
+      return context.live.runs(context.organizationId, args.filter);
+    },
   })
   taskRunUpdated(
     @Root() run: TaskRunType,

@@ -85,7 +85,7 @@ registerEnumType(NetworkInterfaceKind, {
   description: 'The way to meters.',
   valuesConfig: {
     TCP: { description: 'A TCP connection to host and port.' },
-    SERIAL: { description: 'A serial port of the poller.' },
+    SERIAL: { description: 'A serial port of the poller. Refused: pollers open TCP connections only.' },
   },
 });
 

@@ -2,13 +2,14 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { StartupError } from './errors.js';
 
-/** An integer with a message that names the range; an empty value counts as not set. */
+/** Decimal digits, with a message that names the range; an empty value counts as not set. */
 const integer = (min: number, max: number) =>
-  z.coerce
-    .number({ error: `must be a whole number from ${min} to ${max}` })
-    .int(`must be a whole number from ${min} to ${max}`)
-    .min(min, `must be a whole number from ${min} to ${max}`)
-    .max(max, `must be a whole number from ${min} to ${max}`);
+  z
+    .string()
+    .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `must be a whole number from ${min} to ${max}`,
+    })
+    .transform(Number);
 
 const url = (schemes: readonly string[], example: string) =>
   z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol), {
@@ -192,7 +193,8 @@ function suggestion(name: string): string {
   const close = Object.keys(VARIABLES)
     .map((known) => ({ known, distance: editDistance(name, known) }))
     .sort((a, b) => a.distance - b.distance)[0];
-  return close && close.distance <= 3 ? `; did you mean ${close.known}?` : '';
+  const tolerable = Math.max(2, (name.length - 'AMR_'.length) / 3);
+  return close && close.distance <= tolerable ? `; did you mean ${close.known}?` : '';
 }
 
 function editDistance(a: string, b: string): number {

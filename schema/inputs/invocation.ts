@@ -30,7 +30,10 @@ export class InvokeTaskInput {
   })
   deadlineSeconds?: number | null;
 
-  @Field(() => String, { nullable: true, description: "The same key again returns the first call's run." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ.",
+  })
   idempotencyKey?: string | null;
 }
 

@@ -25,7 +25,7 @@ class MeterDeviceOptions {
 
   @Field(() => String, {
     nullable: true,
-    description: 'IANA time zone of the meter clock, e.g. Europe/Vienna. Default UTC.',
+    description: 'IANA time zone of the meter clock, e.g. Europe/Vienna; saved in its canonical spelling. Default UTC.',
   })
   timeZone?: string;
 
@@ -46,7 +46,8 @@ class MeterDeviceOptions {
 
   @Field(() => JSONObject, {
     nullable: true,
-    description: 'Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them.',
+    description:
+      'Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them, and an empty object is refused.',
   })
   credentials?: Record<string, unknown> | null;
 }

@@ -16,6 +16,8 @@ import { apiUrl, DEFAULT_URL, jsonObject, wholeNumber } from './options.js';
 import { isFinal, isLater, isSettled, progressLine, reason } from './run-progress.js';
 import { tableLines } from './table.js';
 
+/** A silent meter takes most of it: connecting (10 s) and three sign-ons of 20 s each, before it is tried again. */
+const DEFAULT_TIMEOUT_SECONDS = 120;
 /** News of a run comes live; it is also looked at this often, as news may be lost. */
 const LOOK_EVERY_MS = 1_000;
 const MAX_READINGS_SHOWN = 1_000;
@@ -39,7 +41,7 @@ export function addInvoke(program: Command, io: CliIo): void {
     .requiredOption('--call <name>', 'what to do, e.g. read_single_value')
     .option('--type <name>', 'how to talk to the meter', 'generic_lis200')
     .option('--kwargs <json>', 'arguments of the call', jsonObject, {})
-    .option('--timeout <seconds>', 'how long to wait for all of it', wholeNumber(1, 86_400), 60)
+    .option('--timeout <seconds>', 'how long to wait for all of it', wholeNumber(1, 86_400), DEFAULT_TIMEOUT_SECONDS)
     .option('--url <url>', "the API's address", apiUrl, DEFAULT_URL)
     .addHelpText(
       'after',
@@ -55,35 +57,54 @@ Examples:
 }
 
 async function invoke(client: GraphqlClient, options: InvokeOptions, io: CliIo): Promise<void> {
-  const meter = await findMeter(client, options.meter);
   const interrupted = io.interrupted();
-  const timedOut = AbortSignal.timeout(options.timeout * 1000);
   const ended = new AbortController();
-  const signal = AbortSignal.any([interrupted, timedOut, ended.signal]);
+  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(options.timeout * 1000), ended.signal]);
+  let last: RunProgressFragment | undefined;
+  const see = (run: RunProgressFragment): void => {
+    if (!isLater(run, last)) return;
+    const line = progressLine(run);
+    if (last === undefined || line !== progressLine(last)) io.out(line);
+    last = run;
+  };
   try {
-    const run = await carryOut(client, meter, options, io, signal);
-    if (!isSettled(run)) {
-      if (interrupted.aborted) throw new CommandError(EXIT.interrupted, `No longer waiting for run ${run.id}.`);
-      const missing = isFinal(run) ? 'its readings are not all stored' : 'it has not ended';
-      throw new CommandError(EXIT.timedOut, `After ${options.timeout} s run ${run.id} is ${run.state}: ${missing}.`);
-    }
+    const meter = await findMeter(client, options.meter, signal);
+    const run = await carryOut(client, meter, options, io, see, signal);
     if (run.state !== 'SUCCEEDED') throw new CommandError(EXIT.failed, `The run failed: ${reason(run)}`);
     if (run.result) io.out(`result: ${JSON.stringify(run.result)}`);
-    if (run.readingCount > 0) await showReadings(client, meter, run, options.kwargs, io);
+    if (run.readingCount > 0) await showReadings(client, meter, run, options.kwargs, io, signal);
     if (run.rejectedCount > 0) {
       throw new CommandError(EXIT.failed, `${run.rejectedCount} readings could not be stored; they are dead letters.`);
     }
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    if (interrupted.aborted)
+      throw new CommandError(EXIT.interrupted, `No longer waiting${last ? ` for run ${last.id}` : ''}.`);
+    throw new CommandError(EXIT.timedOut, `After ${options.timeout} s ${whereItStands(last, options.url)}`);
   } finally {
     ended.abort();
   }
 }
 
-/** Invokes and prints each state. Returns the run when it is settled, or as last seen when `signal` aborts before. */
+/** How far the run has come, and how to look at it later. */
+function whereItStands(run: RunProgressFragment | undefined, url: string): string {
+  if (run === undefined) return 'the API has not answered.';
+  const missing = !isFinal(run)
+    ? 'it has not ended'
+    : isSettled(run)
+      ? 'its readings could not be fetched'
+      : 'its readings are not all stored';
+  return `run ${run.id} is ${run.state}: ${missing}. Look again in GraphiQL (${new URL('/graphiql', url).href}) with
+  { taskRun(id: "${run.id}") { state attempts errorCode errorMessage readingCount storedCount } }`;
+}
+
+/** Invokes, tells `see` of each state, and returns the run when it is settled. Throws the reason of `signal` when that aborts. */
 async function carryOut(
   client: GraphqlClient,
   meter: Named,
   { type, call, kwargs, timeout }: InvokeOptions,
   io: CliIo,
+  see: (run: RunProgressFragment) => void,
   signal: AbortSignal,
 ): Promise<RunProgressFragment> {
   const input = {
@@ -94,27 +115,28 @@ async function carryOut(
     // Nobody waits for it any longer.
     deadlineSeconds: timeout,
   };
-  let last = (await client.request(InvokeTaskDocument, { input })).invokeTask.taskRun;
-  io.out(`run ${last.id} on ${meter.name}`);
-  io.out(progressLine(last));
+  const { taskRun: invoked } = (await client.request(InvokeTaskDocument, { input }, signal)).invokeTask;
+  let outcome: RunProgressFragment | undefined;
   const settled = new AbortController();
-  const either = AbortSignal.any([signal, settled.signal]);
-  const see = (run: RunProgressFragment) => {
-    if (run.id !== last.id || !isLater(run, last)) return;
-    const line = progressLine(run);
-    if (line !== progressLine(last)) io.out(line);
-    last = run;
-    if (isSettled(run)) settled.abort();
+  const hear = (run: RunProgressFragment): void => {
+    if (run.id !== invoked.id) return;
+    see(run);
+    if (!isSettled(run)) return;
+    outcome = run;
+    settled.abort();
   };
+  io.out(`run ${invoked.id} on ${meter.name}`);
+  hear(invoked);
+  const either = AbortSignal.any([signal, settled.signal]);
   // Without live news the looks below are enough.
-  const live = follow(client, meter, see, either).catch(() => undefined);
+  void follow(client, meter, hear, either).catch(() => undefined);
   while (!either.aborted) {
-    const { taskRun } = await client.request(TaskRunDocument, { id: last.id });
-    if (taskRun) see(taskRun);
+    const { taskRun } = await client.request(TaskRunDocument, { id: invoked.id }, signal);
+    if (taskRun) hear(taskRun);
     await pause(LOOK_EVERY_MS, either);
   }
-  await live;
-  return last;
+  if (outcome) return outcome;
+  throw signal.reason;
 }
 
 async function follow(
@@ -134,14 +156,16 @@ async function showReadings(
   run: RunProgressFragment,
   kwargs: Record<string, unknown>,
   io: CliIo,
+  signal: AbortSignal,
 ): Promise<void> {
   const { from, to } = timeOf(run, kwargs);
-  const { readings } = await client.request(ReadingsDocument, {
+  const variables = {
     meterDevice: meter.id,
     from: new Date(from).toISOString(),
     to: new Date(to).toISOString(),
     first: MAX_READINGS_SHOWN,
-  });
+  };
+  const { readings } = await client.request(ReadingsDocument, variables, signal);
   const rows = readings.columns.flatMap(({ register: { series }, timestamps, values }) =>
     timestamps.map((timestamp, index) => [series.name, timestamp, values[index] ?? '', series.unit ?? '']),
   );

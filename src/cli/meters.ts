@@ -9,9 +9,9 @@ export interface Named {
 }
 
 /** The meter with this name or id. Throws `CommandError` when there is none. */
-export async function findMeter(client: GraphqlClient, nameOrId: string): Promise<Named> {
+export async function findMeter(client: GraphqlClient, nameOrId: string, signal?: AbortSignal): Promise<Named> {
   const filter = isUuid(nameOrId) ? { ids: [nameOrId] } : { name: nameOrId };
-  const { meterDevices } = await client.request(MeterDevicesDocument, { filter, first: 1 });
+  const { meterDevices } = await client.request(MeterDevicesDocument, { filter, first: 1 }, signal);
   const meter = meterDevices.nodes[0];
   if (meter) return meter;
   throw new CommandError(EXIT.usage, `There is no meter ${JSON.stringify(nameOrId)}. Give the name or the id of one.`);

@@ -35,9 +35,8 @@ export async function writing<T>(folder: string, work: () => Promise<T>): Promis
   } catch (error) {
     if (error instanceof StartupError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    throw new StartupError(`The data folder ${folder} cannot be used: ${CAUSES[code] ?? messageOf(error)}`, {
-      cause: error,
-    });
+    const cause = CAUSES[code] ?? `${messageOf(error)}. Set AMR_DATA_DIR to another folder.`;
+    throw new StartupError(`The data folder ${folder} cannot be used: ${cause}`, { cause: error });
   }
 }
 
@@ -61,6 +60,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   EROFS: 'it is on a read-only file system. Set AMR_DATA_DIR to a folder that can be written.',
   ENOSPC: 'the disk is full. Free some space (about 100 MB), or set AMR_DATA_DIR to a folder on another disk.',
   EDQUOT: 'the disk quota is used up. Free some space (about 100 MB), or set AMR_DATA_DIR to a folder on another disk.',
+  ENOENT: 'no folder can be made there. Set AMR_DATA_DIR to a folder on a local disk.',
   ENOTDIR: 'a part of the path is a file. Set AMR_DATA_DIR to a folder.',
   EEXIST: 'it is a file. Set AMR_DATA_DIR to a folder.',
 };

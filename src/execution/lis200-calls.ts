@@ -84,7 +84,7 @@ const readSingleValue = defineCall({
 
 function isValueAddress(text: string): boolean {
   const address = parseAddress(text);
-  return text.length <= 40 && address !== undefined && address.object !== 'V';
+  return address !== undefined && address.object !== 'V';
 }
 
 const readArchiveByDate = defineCall({

@@ -8,6 +8,8 @@ import { GraphqlRequestError } from './client-errors.js';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server pings each 20 s; after this time without one the connection is dead. */
 const SILENCE_MS = 75_000;
+/** Time for the server to answer the close; without a bound it would hold the process for half a minute. */
+const CLOSE_GRACE_MS = 1_000;
 /** Events waiting for the consumer, beyond which nothing is read from the socket. */
 const MAX_WAITING = 1_000;
 
@@ -29,11 +31,13 @@ export async function* openSubscription<Result>(
   const waiting: ('connected' | FormattedExecutionResult<Result>)[] = [];
   const bell = new Bell();
   let socket: WebSocket | undefined;
+  let latest: WebSocket | undefined;
   let ended: { error?: Error } | undefined;
   const offer = (event: (typeof waiting)[number]) => {
     if (waiting.push(event) > MAX_WAITING) socket?.pause();
     bell.ring();
   };
+  const made = (webSocket: WebSocket) => (latest = webSocket);
   const end = (reason: { error?: Error }) => {
     ended ??= reason;
     bell.ring();
@@ -44,6 +48,7 @@ export async function* openSubscription<Result>(
     webSocketImpl: class extends WebSocket {
       constructor(address: string, protocols: string[]) {
         super(address, protocols, { handshakeTimeout: CONNECT_TIMEOUT_MS });
+        made(this);
       }
     },
     retryAttempts: 0,
@@ -79,6 +84,7 @@ export async function* openSubscription<Result>(
   } finally {
     unsubscribe();
     socket?.resume();
+    setTimeout(() => latest?.terminate(), CLOSE_GRACE_MS).unref();
     await client.dispose();
   }
 }

@@ -15,11 +15,17 @@ import { SeriesResolver } from '../../resolvers/series.resolver.js';
 import { SubscriptionResolver } from '../../resolvers/subscription.resolver.js';
 import { TaskRunResolver } from '../../resolvers/task-run.resolver.js';
 import { DateTime } from '../../schema/scalars.js';
+import { checkArguments } from './argument-check.js';
 import type { RequestContext } from './context.js';
 
 /** The mutations of one operation run one after another: none may see rows that were loaded before the last change. */
 const forgetBeforeMutation: MiddlewareFn<RequestContext> = ({ info, context }, next) => {
   if (info.parentType === info.schema.getMutationType()) context.loaders.clear();
+  return next();
+};
+
+const checkBeforeUse: MiddlewareFn<RequestContext> = ({ args }, next) => {
+  checkArguments(args);
   return next();
 };
 
@@ -50,7 +56,7 @@ export function buildGraphqlSchema(): Promise<GraphQLSchema> {
     ],
     scalarsMap: [{ type: Date, scalar: DateTime }],
     pubSub: noPubSub,
-    globalMiddlewares: [forgetBeforeMutation],
+    globalMiddlewares: [checkBeforeUse, forgetBeforeMutation],
     // Services check inputs as a whole, with messages that name the field and what it may hold.
     validate: false,
   });

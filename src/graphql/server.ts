@@ -18,6 +18,7 @@ import { addConsole } from './console-files.js';
 import type { RequestContext } from './context.js';
 import { formatError } from './errors.js';
 import { addHealthRoutes } from './health.js';
+import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
 import { MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
 import { createLiveFeed } from './live-feed.js';
 import { createLoaders } from './loaders.js';
@@ -87,7 +88,11 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     formatError: (_formatted, error) => toClient(error),
     logger: log,
     // Nothing about operations leaves this host, whatever the environment says.
-    plugins: [ApolloServerPluginUsageReportingDisabled(), ApolloServerPluginLandingPageDisabled()],
+    plugins: [
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      subscriptionsElsewhere,
+    ],
   });
   const app = Fastify({ bodyLimit: MAX_REQUEST_BYTES, forceCloseConnections: 'idle' });
   const stop = async (closeSockets: () => Promise<void>) => {

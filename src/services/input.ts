@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isDecimal } from '../domain/decimal.js';
+import { canonicalDecimal, isDecimal } from '../domain/decimal.js';
+import { isPrintable } from '../domain/text.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
 
@@ -8,15 +9,10 @@ import { InputError } from '../errors.js';
 /** Most ids one list of an input may hold. */
 const MAX_IDS = 1000;
 const MAX_JSON_BYTES = 16_384;
-/** Escapes of NUL and of lone surrogates, neither of which PostgreSQL stores. */
-const UNSTORABLE = /\\u(0000|d[89a-f])/i;
 
 export const text = (max: number) => {
   const error = `must be text of at most ${max} characters without control characters`;
-  return z
-    .string({ error })
-    .max(max, { error })
-    .regex(/^\P{Cc}*$/u, { error });
+  return z.string({ error }).max(max, { error }).refine(isPrintable, { error });
 };
 
 const nameRule = 'must be 1 to 150 characters without control characters';
@@ -25,13 +21,10 @@ export const name = z
   .trim()
   .min(1, { error: nameRule })
   .max(150, { error: nameRule })
-  .regex(/^\P{Cc}*$/u, { error: nameRule });
+  .refine(isPrintable, { error: nameRule });
 
 /** Free text of several lines. */
-export const description = z
-  .string({ error: 'must be text' })
-  .max(2000, { error: 'must be at most 2000 characters' })
-  .refine((value) => !value.includes('\0'), { error: 'must not contain NUL' });
+export const description = z.string({ error: 'must be text' }).max(2000, { error: 'must be at most 2000 characters' });
 
 export const whole = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`;
@@ -40,11 +33,13 @@ export const whole = (min: number, max: number) => {
 
 export const flag = z.boolean({ error: 'must be true or false; leave it out to keep the default' });
 
+/** Answers are what is stored: `+5.` is 5. */
 export const positiveDecimal = z
   .string({ error: 'must be a decimal above 0' })
   .refine((value) => isDecimal(value) && /[1-9]/.test(value) && !value.startsWith('-'), {
     error: 'must be a decimal above 0',
-  });
+  })
+  .transform(canonicalDecimal);
 
 /** An id of something else. One that is not a UUID is kept: it is reported as not found, as any unknown id is. */
 export const id = z.string({ error: 'must be an id' });
@@ -59,8 +54,7 @@ export const jsonObject = z
   .record(z.string(), z.unknown(), { error: 'must be a JSON object' })
   .refine((value) => JSON.stringify(value).length <= MAX_JSON_BYTES, {
     error: `must be at most ${MAX_JSON_BYTES} characters of JSON`,
-  })
-  .refine((value) => !UNSTORABLE.test(JSON.stringify(value)), { error: 'must not contain NUL or lone surrogates' });
+  });
 
 /** Parses `input`, or throws `BAD_USER_INPUT` with the path of the first field at fault and what it may hold. */
 export function parseInput<S extends z.ZodType>(schema: S, input: unknown, path = 'input'): z.output<S> {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { z } from 'zod';
 import { MeterLifeCycle, RunOrigin, TaskRunState } from '../domain/enums.js';
@@ -52,7 +53,7 @@ export class InvocationService {
     private readonly log: Logger,
   ) {}
 
-  /** Makes a run of a call that belongs to no task. A repeated `idempotencyKey` returns the run of the first call. */
+  /** Makes a run of a call that belongs to no task. A repeated `idempotencyKey` returns the run of the first call, which must be the same. */
   async invokeTask(organizationId: string, input: InvokeTask): Promise<TaskRunRow> {
     const invocation = parseInput(Invocation, input);
     requireTaskCall(invocation);
@@ -83,7 +84,7 @@ export class InvocationService {
     await this.ensurePartition(askedAt);
     const runId = await this.insertAtFreeMoment(organizationId, run, askedAt.getTime());
     const [row] = await this.taskRuns.byIds(organizationId, [runId]);
-    if (row) return row;
+    if (row) return requireSameCall(row, run);
     throw new InputError(
       'CONFLICT',
       'The run that input.idempotencyKey made is no longer kept. Use a new key.',
@@ -149,6 +150,23 @@ export class InvocationService {
       client.release();
     }
   }
+}
+
+/** `row` when it is a run of the same call; a key that made another one cannot stand for this one. */
+function requireSameCall(row: TaskRunRow, run: NewRun): TaskRunRow {
+  // As the database gave it back: kwargs were text on the way.
+  const kwargs: unknown = JSON.parse(JSON.stringify(run.taskKwargs));
+  const same =
+    row.meterDeviceId === run.meterDevice.toLowerCase() &&
+    row.meterExecutionType === run.meterExecutionType &&
+    row.taskCall === run.taskCall &&
+    isDeepStrictEqual(row.taskKwargs, kwargs);
+  if (same) return row;
+  throw new InputError(
+    'CONFLICT',
+    `input.idempotencyKey belongs to another call: ${row.taskCall} on meter ${row.meterDeviceId} (run ${row.id}). Use a new key for a new call.`,
+    'input.idempotencyKey',
+  );
 }
 
 /** Inserts the run as of `at`; false when the task has a run on this meter at that very millisecond. */

@@ -77,7 +77,7 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
       const cure = 'Set its lifeCycle to RETIRED instead: it is then never polled again.';
       if (registers > 0) return `has readings of ${registers} series, which would be lost. ${cure}`;
       const runs = await countRows(em, 'select count(*) as count from task_run where meter_device_id = ?', [id]);
-      if (runs > 0) return `has ${runs} runs on record. ${cure}`;
+      if (runs > 0) return `has ${runs} ${runs === 1 ? 'run' : 'runs'} on record. ${cure}`;
       return undefined;
     });
   }

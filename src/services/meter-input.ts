@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { MeterLifeCycle } from '../domain/enums.js';
 import { enumeration, id, ids, name, positiveDecimal, text, whole } from './input.js';
 
-const credentialRule = 'must be an object of up to 20 texts of 1 to 1000 characters, such as {"password": "00000000"}';
+const credentialRule =
+  'must be an object of 1 to 20 texts of 1 to 1000 characters, such as {"password": "00000000"}; null removes them';
 const credentialText = (max: number) =>
   z.string({ error: credentialRule }).min(1, { error: credentialRule }).max(max, { error: credentialRule });
 const Credentials = z
   .record(credentialText(64), credentialText(1000), { error: credentialRule })
-  .refine((value) => Object.keys(value).length <= 20, { error: credentialRule });
+  .refine((value) => Object.keys(value).length >= 1 && Object.keys(value).length <= 20, { error: credentialRule });
 
 const zoneRule = 'must be an IANA time zone such as Europe/Vienna or UTC';
 const optional = (max: number) => text(max).nullable().default(null);
@@ -21,7 +22,11 @@ export const MeterFields = z.object({
   externalReference: optional(150),
   protocolAddress: optional(100),
   lifeCycle: enumeration(MeterLifeCycle).default(MeterLifeCycle.NEW),
-  timeZone: z.string({ error: zoneRule }).refine(isTimeZone, { error: zoneRule }).default('UTC'),
+  timeZone: z
+    .string({ error: zoneRule })
+    .transform(canonicalZone)
+    .pipe(z.string({ error: zoneRule }))
+    .default('UTC'),
   currentTransformerRatio: positiveDecimal.nullable().default(null),
   voltageTransformerRatio: positiveDecimal.nullable().default(null),
 });
@@ -48,13 +53,13 @@ export type UpdateMeterDevice = Partial<CreateMeterDevice> & {
   expectedVersion?: number | null;
 };
 
-function isTimeZone(zone: string): boolean {
+/** The one spelling of an IANA zone, which other programs can look up too: `Europe/Vienna` for `europe/vienna`. */
+function canonicalZone(zone: string): string | undefined {
   // Offsets such as +01:00 are accepted by newer engines, but they know no daylight saving time.
-  if (!/^[A-Za-z]/.test(zone)) return false;
+  if (!/^[A-Za-z]/.test(zone)) return undefined;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -60,6 +60,11 @@ type ReadingTuple = [number, Date, string, number, string];
 // Connections are in UTC, so that the Z is true.
 const CURSOR_TIME = `to_char(x.measured_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+/** As `CURSOR_TIME` writes it. PostgreSQL has no year 0. */
+const POSITION = /^([1-9]\d{0,9}) ((?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)$/;
+/** Register ids are of type `integer`. */
+const MAX_REGISTER = 2_147_483_647;
+
 /** Reads what is stored. Values are text from the table to the client. */
 export class ReadingService {
   constructor(private readonly database: Database) {}
@@ -170,10 +175,11 @@ function encodePosition([register, , , , time]: ReadingTuple): string {
   return Buffer.from(`${register} ${time}`, 'latin1').toString('base64url');
 }
 
+/** Accepts what `encodePosition` writes and nothing else: the database understands other times otherwise, or not at all. */
 function decodePosition(cursor: string): { register: number; time: string } {
-  const [register = '', time = '', ...rest] = Buffer.from(cursor.slice(0, 100), 'base64url')
-    .toString('latin1')
-    .split(' ');
-  if (!/^\d{1,9}$/.test(register) || parseInstant(time) === undefined || rest.length > 0) throw wrongCursor();
+  const text = Buffer.from(cursor.slice(0, 100), 'base64url').toString('latin1');
+  const [, register, time] = POSITION.exec(text) ?? [];
+  const known = register !== undefined && time !== undefined && parseInstant(time) !== undefined;
+  if (!known || Number(register) > MAX_REGISTER) throw wrongCursor();
   return { register: Number(register), time };
 }

@@ -58,7 +58,7 @@ export abstract class TenantService<T extends NamedEntity> {
       if (error instanceof UniqueConstraintViolationException && name !== undefined) {
         throw new InputError(
           'CONFLICT',
-          `There is already a ${this.kind} named ${JSON.stringify(name)}. Choose another name.`,
+          `There is already ${article(this.kind)} ${this.kind} named ${JSON.stringify(name)}. Choose another name.`,
           'input.name',
         );
       }
@@ -100,6 +100,10 @@ export abstract class TenantService<T extends NamedEntity> {
   private reader(): SqlEntityManager {
     return this.database.orm.em.fork();
   }
+}
+
+function article(noun: string): string {
+  return /^[AEIOU]/.test(noun) ? 'an' : 'a';
 }
 
 /** The rows with `ids` in the order given; throws `NOT_FOUND` naming the first that does not exist and its place. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { parseInstant } from '../domain/instant.js';
-import { StartupError } from '../errors.js';
+import { messageOf, StartupError } from '../errors.js';
 import type { Worker, WorkerContext } from '../lifecycle.js';
-import { startFleet, type FleetOptions } from './fleet.js';
+import { startFleet, type Fleet, type FleetOptions } from './fleet.js';
 
 /** Options of `amr simulate`, as text and numbers from the command line. */
 export interface SimulationOptions {
@@ -18,7 +18,7 @@ export interface SimulationOptions {
   installedAt?: string;
 }
 
-/** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use */
+/** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use or a truth file that cannot be written */
 export function simulation(options: SimulationOptions): Worker {
   const fleetOptions = toFleetOptions(options);
   return ({ onStop }) => startSimulation(fleetOptions, onStop);
@@ -41,8 +41,8 @@ function toFleetOptions({ meters, port, metersPerPort = 1, seed, minuteArchive, 
 
 async function startSimulation(options: FleetOptions, onStop: WorkerContext['onStop']): Promise<string> {
   const fleet = await startFleet(options);
+  if (options.truthFile !== undefined) await writeFirstTruth(fleet, options.truthFile);
   onStop(() => fleet.stop());
-  if (options.truthFile !== undefined) await fleet.writeTruth();
   const [first, last] = [fleet.meters[0], fleet.meters.at(-1)];
   const ports = [...new Set(fleet.meters.map((meter) => meter.port))];
   // Free ports are not consecutive: each is told.
@@ -54,6 +54,18 @@ async function startSimulation(options: FleetOptions, onStop: WorkerContext['onS
         : `ports ${ports[0]} to ${ports.at(-1)}`;
   const truth = options.truthFile === undefined ? '' : `, truth in ${options.truthFile}`;
   return `${options.meters} EK280 meters (${first?.name} to ${last?.name}, serial numbers ${first?.serialNumber} to ${last?.serialNumber}, password ${first?.password}) on ${first?.host} ${where}${truth}`;
+}
+
+async function writeFirstTruth(fleet: Fleet, file: string): Promise<void> {
+  try {
+    await fleet.writeTruth();
+  } catch (cause) {
+    await fleet.stop().catch(() => undefined); // It writes the truth too, and fails in the same way.
+    throw new StartupError(
+      `The truth file ${file} cannot be written: ${messageOf(cause)}. Give --truth a file in a folder that exists and can be written.`,
+      { cause },
+    );
+  }
 }
 
 function inRange(option: string, value: number, min: number, max: number): void {

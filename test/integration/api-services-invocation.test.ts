@@ -89,6 +89,28 @@ it('makes one run for one idempotency key, however many ask at once', async () =
   expect((await invoke({ idempotencyKey: 'another' })).id).not.toBe(runs[0]!.id);
 });
 
+it('refuses an idempotency key that belongs to another call', async () => {
+  const { id } = await invoke({ idempotencyKey: 'taken' });
+  const refused = (more: object) =>
+    api.failure(INVOKE, { input: { meterDevice: meter, ...CALL, idempotencyKey: 'taken', ...more } });
+  const other = await insertMeter(api.database.pool, 'another');
+  for (const more of [
+    { meterDevice: other },
+    { taskKwargs: { ...CALL.taskKwargs, offset_seconds: 1001 } },
+    { taskCall: 'set_time', taskKwargs: {} },
+  ]) {
+    expect(await refused(more)).toMatchObject({
+      code: 'CONFLICT',
+      field: 'input.idempotencyKey',
+      message: expect.stringContaining(id) as string,
+    });
+  }
+  const reordered = { control_position: 3, archive_number: 3, offset_seconds: 1000 };
+  expect((await invoke({ idempotencyKey: 'taken', taskKwargs: reordered, meterDevice: meter.toUpperCase() })).id).toBe(
+    id,
+  );
+});
+
 it('makes a run for each invocation of a saved task, also at one moment', async () => {
   const task = await insertTask(api.database.pool, 'invoked task', { deadline_seconds: 45, run_offset_seconds: 600 });
   const document = `mutation { invokeAmrTask(input: {amrTask: "${task}", meterDevice: "${meter}"}) { taskRun { id scheduledFor notBefore deadline amrTask { id } } } }`;

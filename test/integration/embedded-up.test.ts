@@ -56,7 +56,7 @@ describe('amr up', () => {
     expect(code).toBe(0);
     expect(out[0]).toMatch(/^run \S{36} on DEMO-0007$/);
     expect(out).toContain('PENDING');
-    expect(out).toContain('SUCCEEDED: 1 readings read, 1 stored');
+    expect(out).toContain('SUCCEEDED: 1 reading read, 1 stored');
     expect(out.at(-1)).toMatch(/^2:300 +\d{4}-\S+Z +\d+\.\d+ +m3$/);
   });
 

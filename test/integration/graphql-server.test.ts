@@ -113,6 +113,17 @@ describe('HTTP', () => {
     expect((await answerOf(response)).errors![0]!.extensions.code).toBe(code);
   });
 
+  it('refuses a subscription, which needs a WebSocket, and says where that is', async () => {
+    const response = await post({ query: 'subscription { meterReadingAdded { value } }' });
+    expect(response.status).toBe(400);
+    expect((await answerOf(response)).errors).toEqual([
+      {
+        message: `Subscriptions run over WebSocket (graphql-transport-ws) at ws://127.0.0.1:${server.port}/graphql.`,
+        extensions: { code: 'BAD_REQUEST' },
+      },
+    ]);
+  });
+
   it('names a wrong variable', async () => {
     const query = 'query ($id: ID!) { amrTask(id: $id) { id } }';
     const { errors } = await answerOf(await post({ query, variables: { id: {} } }));
@@ -196,6 +207,14 @@ describe('subscriptions', () => {
       name: 'GraphqlRequestError',
       code: 'NOT_FOUND',
       field: 'filter.meterDevices',
+    });
+  });
+
+  it('that ask for text nobody can store are refused with code and field', async () => {
+    const variables: MeterReadingAddedSubscriptionVariables = { filter: { series: ['2:300', 'a\0'] } };
+    await expect(client.subscribe(MeterReadingAddedDocument, () => variables).next()).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      field: 'filter.series.1',
     });
   });
 

@@ -145,6 +145,7 @@ describe('the progress of a run', () => {
     expect(isSettled(all)).toBe(true);
     expect(progressLine(all)).toBe('SUCCEEDED: 3 readings read, 1 stored, 1 known already, 1 rejected');
     expect(isSettled({ ...running, state: 'FAILED' })).toBe(true);
+    expect(progressLine({ ...succeeded, readingCount: 1 })).toBe('SUCCEEDED: 1 reading read');
   });
 
   it('says why a run waits or failed', () => {

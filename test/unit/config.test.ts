@@ -53,6 +53,9 @@ describe('settings', () => {
     ['AMQP_URL', 'http://host', /AMQP_URL=.* must be a URL such as amqp:/],
     ['AMR_HTTP_PORT', '65536', /AMR_HTTP_PORT="65536" must be a whole number from 0 to 65535/],
     ['AMR_HTTP_PORT', 'http', /must be a whole number from 0 to 65535/],
+    ['AMR_HTTP_PORT', '0x10a0', /must be a whole number from 0 to 65535/],
+    ['AMR_HTTP_PORT', ' 4102 ', /must be a whole number from 0 to 65535/],
+    ['AMR_HTTP_PORT', '+80', /must be a whole number from 0 to 65535/],
     ['AMR_HTTP_PORT', '80.5', /must be a whole number from 0 to 65535/],
     ['AMR_HEALTH_PORT', '-1', /must be a whole number from 0 to 65535/],
     ['AMR_DEMO', 'yes', /AMR_DEMO="yes" must be one of on, off/],
@@ -74,7 +77,9 @@ describe('settings', () => {
 
   it('suggest the known name for a slip of the keyboard', () => {
     expect(problemOf({ AMR_HTP_PORT: '4000' })).toMatch(/AMR_HTP_PORT is not a setting.*did you mean AMR_HTTP_PORT\?/);
-    expect(problemOf({ AMR_SOMETHING_ELSE: '1' })).not.toMatch(/did you mean/);
+    expect(problemOf({ AMR_CREDENTIALS_PRIVATE_KEYFILE: '1' })).toMatch(/did you mean AMR_CREDENTIALS_PRIVATE_KEY\?/);
+    for (const name of ['AMR_SOMETHING_ELSE', 'AMR_FOO', 'AMR_MODE_X', 'AMR_'])
+      expect(problemOf({ [name]: '1' })).not.toMatch(/did you mean/);
   });
 
   it('list every problem at once', () => {

@@ -80,7 +80,7 @@ export type CreateAmrTaskInput = {
 
 /** A meter to register. */
 export type CreateMeterDeviceInput = {
-  /** Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them. */
+  /** Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them, and an empty object is refused. */
   credentials?: Record<string, unknown> | null | undefined;
   /** Current transformer ratio, above 0. */
   currentTransformerRatio?: string | null | undefined;
@@ -102,7 +102,7 @@ export type CreateMeterDeviceInput = {
   serialNumber?: string | null | undefined;
   /** All task groups whose tasks run for this meter. */
   taskGroups?: Array<string> | null | undefined;
-  /** IANA time zone of the meter clock, e.g. Europe/Vienna. Default UTC. */
+  /** IANA time zone of the meter clock, e.g. Europe/Vienna; saved in its canonical spelling. Default UTC. */
   timeZone?: string | null | undefined;
   /** Voltage transformer ratio, above 0. */
   voltageTransformerRatio?: string | null | undefined;
@@ -140,7 +140,7 @@ export type CreateSegmentInput = {
 export type InvokeTaskInput = {
   /** Seconds after the earliest start after which the run is EXPIRED. Default 600. */
   deadlineSeconds?: number | null | undefined;
-  /** The same key again returns the first call's run. */
+  /** The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ. */
   idempotencyKey?: string | null | undefined;
   /** The meter to carry it out on. */
   meterDevice: string;
@@ -197,7 +197,7 @@ export type MeterReadingFilter = {
 
 /** The way to meters. */
 export type NetworkInterfaceKind =
-  /** A serial port of the poller. */
+  /** A serial port of the poller. Refused: pollers open TCP connections only. */
   | 'SERIAL'
   /** A TCP connection to host and port. */
   | 'TCP';
@@ -310,7 +310,7 @@ export type UpdateAmrTaskInput = {
 
 /** Changes to a meter; what is left out stays. */
 export type UpdateMeterDeviceInput = {
-  /** Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them. */
+  /** Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them, and an empty object is refused. */
   credentials?: Record<string, unknown> | null | undefined;
   /** Current transformer ratio, above 0. */
   currentTransformerRatio?: string | null | undefined;
@@ -338,7 +338,7 @@ export type UpdateMeterDeviceInput = {
   serialNumber?: string | null | undefined;
   /** All task groups whose tasks run for this meter. */
   taskGroups?: Array<string> | null | undefined;
-  /** IANA time zone of the meter clock, e.g. Europe/Vienna. Default UTC. */
+  /** IANA time zone of the meter clock, e.g. Europe/Vienna; saved in its canonical spelling. Default UTC. */
   timeZone?: string | null | undefined;
   /** Voltage transformer ratio, above 0. */
   voltageTransformerRatio?: string | null | undefined;

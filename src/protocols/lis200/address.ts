@@ -8,6 +8,8 @@ export interface Address {
   attribute: string;
 }
 
+/** No address is longer; a limit because padding makes the pattern's time grow with the square of the length. */
+const MAX_CHARACTERS = 40;
 const ADDRESS = /^(?:[0-9A-Z]+-)?0*(\d+):0*([0-9A-Z]+(?:_[0-9A-Z]+)?)(?:\.([0-9A-Z]))?$/i;
 
 /**
@@ -15,6 +17,7 @@ const ADDRESS = /^(?:[0-9A-Z]+-)?0*(\d+):0*([0-9A-Z]+(?:_[0-9A-Z]+)?)(?:\.([0-9A
  * dropped, as it does not tell objects apart. Undefined when `text` is not an address.
  */
 export function parseAddress(text: string): Address | undefined {
+  if (text.length > MAX_CHARACTERS) return undefined;
   const [, instance, object, attribute = '0'] = ADDRESS.exec(text.trim()) ?? [];
   if (instance === undefined || object === undefined) return undefined;
   return { instance, object: object.toUpperCase(), attribute: attribute.toUpperCase() };

@@ -4,7 +4,7 @@ import { readObject, writeObject } from './values.js';
 
 /**
  * Opens lock `lock` with its code, and tells whether it was closed before: only then is it ours to close. A lock found
- * open was opened by somebody else. Throws `WRONG_PASSWORD` for a wrong code, `BAD_CREDENTIALS` when one is needed and
+ * open was opened by somebody else. Throws `WRONG_PASSWORD` for a wrong code, `ACCESS_DENIED` when one is needed and
  * there is none.
  */
 export function* openLock(lock: number, code: string | undefined): Procedure<boolean> {
@@ -13,8 +13,8 @@ export function* openLock(lock: number, code: string | undefined): Procedure<boo
   if (yield* isOpen(lock, phase)) return false;
   if (code === undefined) {
     throw new MeterError(
-      'BAD_CREDENTIALS',
-      `lock ${lock} is closed and the meter has no \`password\` credential`,
+      'ACCESS_DENIED',
+      `lock ${lock} is closed and no password is known: set credentials.password of the meter`,
       phase,
     );
   }
