@@ -58,8 +58,13 @@ Examples:
 
 async function invoke(client: GraphqlClient, options: InvokeOptions, io: CliIo): Promise<void> {
   const interrupted = io.interrupted();
-  const ended = new AbortController();
-  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(options.timeout * 1000), ended.signal]);
+  // Joined by hand: under `AbortSignal.any` a time-out signal was seen to be collected, and never to come (Node 20).
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  const timer = setTimeout(() => waiting.abort(new Error('the time is over')), options.timeout * 1000);
+  const onInterrupt = () => waiting.abort(interrupted.reason);
+  interrupted.addEventListener('abort', onInterrupt, { once: true });
+  if (interrupted.aborted) onInterrupt();
   let last: RunProgressFragment | undefined;
   const see = (run: RunProgressFragment): void => {
     if (!isLater(run, last)) return;
@@ -82,7 +87,9 @@ async function invoke(client: GraphqlClient, options: InvokeOptions, io: CliIo):
       throw new CommandError(EXIT.interrupted, `No longer waiting${last ? ` for run ${last.id}` : ''}.`);
     throw new CommandError(EXIT.timedOut, `After ${options.timeout} s ${whereItStands(last, options.url)}`);
   } finally {
-    ended.abort();
+    clearTimeout(timer);
+    interrupted.removeEventListener('abort', onInterrupt);
+    waiting.abort();
   }
 }
 
@@ -117,23 +124,24 @@ async function carryOut(
   };
   const { taskRun: invoked } = (await client.request(InvokeTaskDocument, { input }, signal)).invokeTask;
   let outcome: RunProgressFragment | undefined;
-  const settled = new AbortController();
+  // Aborts when the run is settled, and when there is no more time to wait for that.
+  const over = new AbortController();
+  signal.addEventListener('abort', () => over.abort(), { once: true });
   const hear = (run: RunProgressFragment): void => {
     if (run.id !== invoked.id) return;
     see(run);
     if (!isSettled(run)) return;
     outcome = run;
-    settled.abort();
+    over.abort();
   };
   io.out(`run ${invoked.id} on ${meter.name}`);
   hear(invoked);
-  const either = AbortSignal.any([signal, settled.signal]);
   // Without live news the looks below are enough.
-  void follow(client, meter, hear, either).catch(() => undefined);
-  while (!either.aborted) {
+  void follow(client, meter, hear, over.signal).catch(() => undefined);
+  while (!over.signal.aborted) {
     const { taskRun } = await client.request(TaskRunDocument, { id: invoked.id }, signal);
     if (taskRun) hear(taskRun);
-    await pause(LOOK_EVERY_MS, either);
+    await pause(LOOK_EVERY_MS, over.signal);
   }
   if (outcome) return outcome;
   throw signal.reason;

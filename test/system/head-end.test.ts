@@ -33,6 +33,8 @@ describe.skipIf(!amqpUrl)('a head end of separate processes (needs RabbitMQ)', (
   let brokers: TestBrokers;
   let proxy: TcpProxy;
   let client: GraphqlClient;
+  /** Starts a command of the product under a name of this test. */
+  let start: (name: string, ...args: string[]) => AmrProcess;
   let baseUrl: string;
   /** Readings before it are held by every meter from the start, so every read returns them. */
   let begin: Date;
@@ -57,7 +59,7 @@ describe.skipIf(!amqpUrl)('a head end of separate processes (needs RabbitMQ)', (
       AMR_SESSION_CAP_SECONDS: '5',
       AMR_REPLY_TIMEOUT_SECONDS: '2',
     };
-    const start = (name: string, ...args: string[]) => {
+    start = (name, ...args) => {
       const started = startAmr(args, env);
       processes.set(name, started);
       return started;
@@ -75,10 +77,7 @@ describe.skipIf(!amqpUrl)('a head end of separate processes (needs RabbitMQ)', (
       new Date(begin.getTime() - 100 * HOUR).toISOString(),
     );
     const server = start('server', 'server');
-    for (const name of ['scheduler', 'ingester 1', 'ingester 2', 'poller 1', 'poller 2']) {
-      // Few sessions at once, so that the middle of the work lasts.
-      start(name, ...name.split(' ').slice(0, 1), ...(name.startsWith('poller') ? ['--sessions', '3'] : []));
-    }
+    for (const name of ['scheduler', 'ingester 1', 'ingester 2']) start(name, name.split(' ')[0]!);
     const [, ports] = await simulator.says(/ports ([\d ]+)/);
     const [, url] = await server.says(/ready: server (\S+)/);
     await Promise.all([...processes].filter(([name]) => name !== 'simulator').map(([, amr]) => amr.says(/^ready:/m)));
@@ -162,6 +161,8 @@ describe.skipIf(!amqpUrl)('a head end of separate processes (needs RabbitMQ)', (
           },
         });
       }
+      // One session at a time for each queue, so that the middle of the work lasts.
+      for (const name of ['poller 1', 'poller 2']) start(name, 'poller', '--sessions', '1');
       await until(
         'the first runs succeeded',
         async () => (await count(`task_run where state = 'succeeded'`)) >= 10,
