@@ -7,6 +7,10 @@ const BENCHMARKS: Record<
     about: 'readings stored per second by a real ingester, beside raw COPY; --readings N, --profile FOLDER',
     load: () => import('./ingest.js'),
   },
+  schedule: {
+    about: 'one slot for a large population, and dispatch; --meters N',
+    load: () => import('./schedule.js'),
+  },
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -1,9 +1,11 @@
 import { cpus } from 'node:os';
+import pg from 'pg';
 import { pino } from 'pino';
 import { openDatabase } from '../src/db/database.js';
 import { DEFAULT_ORGANIZATION_ID } from '../src/domain/organization.js';
 import { connectBroker } from '../src/messaging/connect-broker.js';
-import { claimSessions, publishSessions } from '../src/services/dispatch.js';
+import { pause } from '../src/retry.js';
+import { dispatchWhileLeading } from '../src/services/dispatch.js';
 import { materialiseDueSlots } from '../src/services/slots.js';
 import { createScratch } from './scratch.js';
 
@@ -13,6 +15,7 @@ const MATERIALISE_BARS: Record<number, number> = { 100_000: 5, 1_000_000: 60 };
 const DISPATCH_BAR = 4_000;
 /** Sessions dispatched for the rate; each is closed as soon as it is published. */
 const DISPATCHED = 40_000;
+const TIMINGS = { startByMs: 60_000, sessionCapMs: 60_000 };
 
 /** Materialises one quarterly slot for all meters, reached through ten groups, and dispatches the sessions of many. */
 export async function run(options: Map<string, string>): Promise<void> {
@@ -63,17 +66,25 @@ export async function run(options: Map<string, string>): Promise<void> {
     if (bar !== undefined && seconds > bar) process.exitCode = 1;
     await pool.query('analyze task_run');
 
-    started = performance.now();
+    const client = new pg.Client(scratch.databaseUrl);
+    await client.connect();
+    const done = new AbortController();
+    const wanted = Math.min(DISPATCHED, meters);
     let sessions = 0;
-    while (sessions < Math.min(DISPATCHED, meters)) {
-      const claimed = await claimSessions(pool, { startByMs: 60_000, sessionCapMs: 60_000 });
-      if (claimed.length === 0) break;
-      await publishSessions(broker, { startByMs: 60_000, sessionCapMs: 60_000 }, claimed, log);
-      sessions += claimed.length;
-      // As if pollers had begun them: the number of sessions that wait in the broker is bounded.
-      await pool.query(`update poll_session set state = 'running' where state = 'dispatched'`);
+    started = performance.now();
+    const dispatching = dispatchWhileLeading(pool, broker, TIMINGS, log, { client, signal: done.signal });
+    while (sessions < wanted) {
+      // As if pollers began them: the number of sessions that wait in the broker is bounded.
+      const begun = await pool.query(`update poll_session set state = 'running' where state = 'dispatched'`);
+      sessions += begun.rowCount ?? 0;
+      await pool.query(`select pg_notify('amr_dispatch', '')`);
+      await pause(20);
     }
-    const rate = sessions / ((performance.now() - started) / 1000);
+    const elapsed = (performance.now() - started) / 1000;
+    done.abort();
+    await dispatching;
+    await client.end();
+    const rate = sessions / elapsed;
     console.log(
       `dispatch: ${sessions} sessions claimed and published, ${Math.round(rate).toLocaleString('en')}/s (bar ${DISPATCH_BAR.toLocaleString('en')}/s)`,
     );

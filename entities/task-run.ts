@@ -25,7 +25,11 @@ import { Organization } from './organization.js';
 @Index({ name: 'task_run_organization', properties: ['organization', 'scheduledFor'] })
 @Index({
   name: 'task_run_due',
-  expression: `create index "task_run_due" on "task_run" ("not_before") where state = 'pending'`,
+  expression: `create index "task_run_due" on "task_run" ((origin = 'on_demand') desc, priority desc, not_before) where state = 'pending'`,
+})
+@Index({
+  name: 'task_run_meter_due',
+  expression: `create index "task_run_meter_due" on "task_run" (meter_device_id) where state = 'pending'`,
 })
 @Index({
   name: 'task_run_session',

@@ -199,7 +199,11 @@ export class Initial extends Migration {
       ) partition by range (scheduled_for)`);
     this.addSql('create index task_run_meter on task_run (meter_device_id, scheduled_for)');
     this.addSql('create index task_run_organization on task_run (organization_id, scheduled_for)');
-    this.addSql(`create index task_run_due on task_run (not_before) where state = 'pending'`);
+    // In the order of dispatch, so that a claim reads the most urgent runs and not all that are due.
+    this.addSql(
+      `create index task_run_due on task_run ((origin = 'on_demand') desc, priority desc, not_before) where state = 'pending'`,
+    );
+    this.addSql(`create index task_run_meter_due on task_run (meter_device_id) where state = 'pending'`);
     this.addSql(`create index task_run_session on task_run (poll_session_id) where state in ('dispatched', 'running')`);
     this.addSql(`
       create table invocation_key (

@@ -9,7 +9,7 @@ import { decode, PollSessionMessage } from '../messaging/contracts.js';
 import type { DeadQueue } from '../messaging/topology.js';
 import { backoff, pause } from '../retry.js';
 import type { Logger } from '../telemetry.js';
-import { LEASE_MARGIN_MS } from './dispatch.js';
+import { LEASE_MARGIN_MS } from './claim.js';
 
 /** A message, or one reading of it, to be kept because it could not be processed. */
 export interface DeadLetterEntry {

@@ -11,7 +11,7 @@ import { ACK, type Broker, type Delivery, type Disposition } from '../messaging/
 import { decode, ResultMessage } from '../messaging/contracts.js';
 import { backoff, pause } from '../retry.js';
 import { metrics, type Logger } from '../telemetry.js';
-import { LEASE_MARGIN_MS } from './dispatch.js';
+import { LEASE_MARGIN_MS } from './claim.js';
 import { announceRuns } from './run-events.js';
 import { settleFailedTry } from './run-outcomes.js';
 

@@ -5,7 +5,7 @@ import { latestSlot } from '../../src/domain/schedule.js';
 import type { Delivery, Disposition } from '../../src/messaging/broker.js';
 import type { PollSessionMessage, ResultMessage } from '../../src/messaging/contracts.js';
 import { MemoryBroker } from '../../src/messaging/memory-broker.js';
-import { claimSessions } from '../../src/services/dispatch.js';
+import { claimSessions } from '../../src/services/claim.js';
 import { endAllLeases, endLeases, expireRuns } from '../../src/services/leases.js';
 import { createResultsHandler } from '../../src/services/results.js';
 import { materialiseDueSlots } from '../../src/services/slots.js';
