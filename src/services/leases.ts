@@ -67,7 +67,8 @@ export async function endLeases(pool: pg.Pool, broker: Broker): Promise<number> 
 
 /** Ends the lease of every open session, for a start at which no poller can hold one. */
 export async function endAllLeases(pool: pg.Pool): Promise<void> {
-  await pool.query('update poll_session set lease_until = now() where closed_at is null');
+  // Well before now: the column rounds to milliseconds, and may round up.
+  await pool.query(`update poll_session set lease_until = now() - interval '1 second' where closed_at is null`);
 }
 
 /** Gives up runs that were not begun before their deadline, and says why. */
