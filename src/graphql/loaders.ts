@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { retryRead } from '../db/retry-read.js';
 import type { Services } from '../services/index.js';
 import type { PageRequest } from '../services/page.js';
 import type { RelationName } from '../services/relations.js';
@@ -25,7 +26,8 @@ export function createLoaders(services: Services, organizationId: string) {
   const loader = <K extends Key, V, Absent>(find: Find<K, V>, absent: Absent): DataLoader<K, V | Absent> => {
     const created = new DataLoader<K, V | Absent>(
       async (keys) => {
-        const found = await find(keys);
+        // A live stream must not end, nor show a hole, because a connection was lost while an event was resolved.
+        const found = await retryRead(() => find(keys));
         return keys.map((key) => found.get(key) ?? absent);
       },
       { maxBatchSize: MAX_BATCH },
