@@ -22,6 +22,8 @@ export interface ArchiveRow {
   /** Local time minus this is UTC. */
   utcOffsetMs: number;
   curve: LoadCurve;
+  /** The meter restarted here: no period ended. */
+  powerUp?: boolean;
 }
 
 export interface ArchiveColumn {
@@ -54,7 +56,8 @@ export const PERIOD_COLUMNS: readonly ArchiveColumn[] = [
   status('St.4', '4:0110.0'),
   status('St.7', '7:0110.0'),
   status('St.6', '6:0110.0'),
-  status('St.Sy', '1:0110.0'),
+  // System message 1, restart, is active in the row that tells of it, and in no other.
+  { ...status('St.Sy', '1:0110.0'), text: ({ powerUp }) => (powerUp ? '1' : '0') },
   { name: 'Ev', unit: '', source: '', text: eventCode },
   { name: 'Check', unit: '', source: '', text: () => 'CRC Ok' },
 ];
@@ -96,7 +99,7 @@ function measured(measurement: Measurement): ArchiveColumn {
   };
 }
 
-/** No message is ever active in these meters. */
+/** No message is ever active in these groups. */
 function status(name: string, source: string): ArchiveColumn {
   return { name, unit: '', source, text: () => '0' };
 }
@@ -125,8 +128,9 @@ function maximum(counter: Measurement, periods: PeriodGrid, object: string): Arc
   }
 }
 
-/** 0x8103 closes a gas day, 0x8104 any other period. */
-function eventCode({ localMs }: ArchiveRow): string {
+/** 0x3002: restart. 0x8103 closes a gas day, 0x8104 any other period. */
+function eventCode({ localMs, powerUp }: ArchiveRow): string {
+  if (powerUp) return '0x3002';
   return GAS_DAYS.endOf(GAS_DAYS.lastEndedAt(localMs)) === localMs ? '0x8103' : '0x8104';
 }
 

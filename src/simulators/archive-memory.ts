@@ -21,6 +21,8 @@ const ARCHIVES: readonly Archive[] = [
   { number: 1, periods: GAS_MONTHS, depth: 15, columns: MONTHLY_COLUMNS },
 ];
 
+const WITHOUT_MINUTES = ARCHIVES.filter(({ number }) => number !== 13);
+
 export interface ArchiveMemoryOptions {
   curve: LoadCurve;
   utcOffsetMs: number;
@@ -28,6 +30,12 @@ export interface ArchiveMemoryOptions {
   installedLocalMs: number;
   /** Whether the one-minute archive 13 exists. */
   minuteArchive: boolean;
+  /** Rows that were lost: those of `archive`, or of all, with `from` ≤ local device time ≤ `to`. */
+  gap?: { from: number; to: number; archive?: ArchiveNumber };
+  /** Local device times of restarts, each a row of the hourly archive between the regular ones. @default none */
+  powerUps?: readonly number[];
+  /** Rows that an archive keeps at most. @default as the device */
+  rows?: number;
 }
 
 /** The limits of an archive request: compare column `position` (1-based) with `from` and `to`, both inclusive, empty = open. */
@@ -37,18 +45,20 @@ export interface ArchiveRange {
   to: string;
 }
 
-/** Order numbers of consecutive rows, both included. */
-export interface OrderRange {
-  first: number;
-  last: number;
-}
-
 /** The archives of one meter. Nothing is stored: a row is a function of its order number, which rows exist of the clock. */
 export class ArchiveMemory {
   private readonly archives: readonly Archive[];
+  /** Rising; none before the installation, none at the end of a period: its row tells that instant already. */
+  private readonly powerUps: readonly number[];
 
   constructor(private readonly options: ArchiveMemoryOptions) {
-    this.archives = ARCHIVES.filter((archive) => archive.number !== 13 || options.minuteArchive);
+    const { minuteArchive, rows = Infinity, powerUps = [] } = options;
+    const kept = minuteArchive ? ARCHIVES : WITHOUT_MINUTES;
+    this.archives =
+      rows === Infinity ? kept : kept.map((archive) => ({ ...archive, depth: Math.min(rows, archive.depth) }));
+    this.powerUps = [...new Set(powerUps)]
+      .filter((at) => at > options.installedLocalMs && HOURS.endOf(HOURS.lastEndedAt(at)) !== at)
+      .sort((a, b) => a - b);
   }
 
   get numbers(): ArchiveNumber[] {
@@ -65,22 +75,34 @@ export class ArchiveMemory {
   /** Row `order` (1 is the first after installation). */
   row(archive: Archive, order: number): ArchiveRow {
     const { curve, utcOffsetMs } = this.options;
-    const localMs = archive.periods.endOf(this.installed(archive) + order);
-    return { globalOrder: () => this.globalOrder(archive, localMs), order, localMs, utcOffsetMs, curve };
+    const events = this.powerUpsOf(archive);
+    const before = events.filter((at) => this.newest(archive, at) < order).length;
+    const powerUpMs = events.find((at) => this.newest(archive, at) === order);
+    const localMs = powerUpMs ?? archive.periods.endOf(this.installed(archive) + order - before);
+    const globalOrder = () => this.globalOrder(archive, localMs);
+    return { globalOrder, order, localMs, utcOffsetMs, curve, ...(powerUpMs !== undefined && { powerUp: true }) };
   }
 
-  /** Order number of the newest row at `localMs`; 0 while there is none. */
+  /** Order number of the newest row at `localMs`, lost or not; 0 while there is none. */
   newest(archive: Archive, localMs: number): number {
-    return Math.max(0, archive.periods.lastEndedAt(localMs) - this.installed(archive));
+    const periods = Math.max(0, archive.periods.lastEndedAt(localMs) - this.installed(archive));
+    return periods + this.powerUpsOf(archive).filter((at) => at <= localMs).length;
+  }
+
+  /** Whether the row was lost. */
+  isLost(archive: Archive, { localMs }: ArchiveRow): boolean {
+    const { gap } = this.options;
+    if (!gap || (gap.archive ?? archive.number) !== archive.number) return false;
+    return localMs >= gap.from && localMs <= gap.to;
   }
 
   /**
-   * The stored rows within `range` at `localMs`, at least one.
+   * Order numbers of the stored rows within `range` at `localMs`, at least one, rising.
    * @throws ErrorTelegram 101 for a column that does not rise from row to row, 103 empty archive, 104 no row from the lower limit
    * on (also when rows lie on both sides of the range but none in it), 105 none up to the upper one, 200 for a limit that
    * is not of the column's kind.
    */
-  select(archive: Archive, range: ArchiveRange, localMs: number): OrderRange {
+  select(archive: Archive, range: ArchiveRange, localMs: number): number[] {
     const { rising } = archive.columns[range.position - 1] ?? {};
     if (!rising) throw new ErrorTelegram('noSuchPosition');
     const from = range.from === '' ? -Infinity : rising.parse(range.from);
@@ -94,8 +116,16 @@ export class ArchiveMemory {
     const first = firstOrder(oldest, newest, (order) => cell(order) >= from);
     const last = firstOrder(oldest, newest, (order) => cell(order) > to) - 1;
     if (last < oldest) throw new ErrorTelegram('toNotFound');
-    if (first > last) throw new ErrorTelegram('fromNotFound');
-    return { first, last };
+    const orders = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+    const stored = this.options.gap
+      ? orders.filter((order) => !this.isLost(archive, this.row(archive, order)))
+      : orders;
+    if (stored.length === 0) throw new ErrorTelegram('fromNotFound');
+    return stored;
+  }
+
+  private powerUpsOf(archive: Archive): readonly number[] {
+    return archive.number === 3 ? this.powerUps : [];
   }
 
   private installed(archive: Archive): number {

@@ -1,5 +1,6 @@
 import { messageOf, StartupError } from '../errors.js';
 import type { ArchiveNumber } from './archive-memory.js';
+import { sample, type Distribution } from './distribution.js';
 import type { MeterFault } from './faults.js';
 import { Lis200Meter } from './lis200-meter.js';
 import { scramble } from './load-curve.js';
@@ -23,8 +24,14 @@ export interface FleetOptions {
   seed?: number;
   /** Whether the meters keep the one-minute archive 13. @default false */
   minuteArchive?: boolean;
-  /** What every meter's clock is ahead of true time, in seconds. @default 0 */
-  clockDeviationSeconds?: number;
+  /** What the meters' clocks are ahead of true time, in seconds. @default 0 */
+  clockDeviationSeconds?: Distribution;
+  /** What the meters' clocks gain, in microseconds a second. @default 0 */
+  clockDriftPpm?: Distribution;
+  /** What each answer is late by, also those of a meter with another fault than `delay`. @default 0 */
+  answerDelayMs?: Distribution;
+  /** Equal seeds make equal delays and clocks. @default `seed` */
+  spreadSeed?: number;
   /** Milliseconds since the epoch. @default Date.now */
   now?: () => number;
   /** The fault of a meter, by its index from 0. */
@@ -69,19 +76,26 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const installedAt = options.installedAt ?? (truthFile === undefined ? undefined : now() - DAY_MS);
   const counters: FleetCounters = { connections: 0, sessions: 0, errors: 0, overlaps: 0, maxConcurrentPerMeter: 0 };
 
+  const startedAt = now();
   const simulated = Array.from({ length: options.meters }, (_, index) => {
     const serialNumber = String(20_000_000 + (seed % 700) * 100_000 + index);
     const fault = options.faults?.[index];
+    const spreadSeed = scramble(options.spreadSeed ?? seed, index);
     const meter = new Lis200Meter({
       serialNumber: fault?.kind === 'wrong-identity' ? fault.serialNumber : serialNumber,
       address: serialNumber,
-      password: PASSWORD,
+      password: fault?.kind === 'wrong-password' ? fault.password : PASSWORD,
       seed: scramble(seed, index),
       installedAt,
       minuteArchive: options.minuteArchive,
-      clockDeviationMs: (options.clockDeviationSeconds ?? 0) * 1000,
+      startedAt,
+      ...clockOf(fault, options, spreadSeed),
+      ...(fault?.kind === 'archive-gap' && { gap: fault }),
+      ...(fault?.kind === 'power-up' && { powerUps: fault.at }),
+      ...(fault?.kind === 'archive-wrap' && { archiveRows: fault.rows }),
     });
-    return { name: `SIM-${String(index + 1).padStart(4, '0')}`, serialNumber, meter, fault };
+    const delayMs = delaysOf(fault, options.answerDelayMs, spreadSeed);
+    return { name: meterName(index), serialNumber, meter, fault, delayMs };
   });
   const ports = chunk(simulated, metersPerPort).map(
     (behind) => new MeterPort(behind satisfies PortMeter[], counters, now),
@@ -132,6 +146,31 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       if (truthFile !== undefined) await writeTruth();
     },
   };
+}
+
+/** Name of the meter with this index from 0. */
+export function meterName(index: number): string {
+  return `SIM-${String(index + 1).padStart(4, '0')}`;
+}
+
+/** A fault of the clock replaces what the fleet's clocks are like. */
+function clockOf(fault: MeterFault | undefined, options: FleetOptions, seed: number) {
+  const spread =
+    fault?.kind === 'clock'
+      ? { deviation: fault.offsetSeconds, ppm: fault.ppm }
+      : { deviation: options.clockDeviationSeconds, ppm: options.clockDriftPpm };
+  return {
+    clockDeviationMs: Math.round(sample(spread.deviation ?? 0, seed, 0) * 1000),
+    clockDriftPpm: sample(spread.ppm ?? 0, seed, 1),
+  };
+}
+
+/** Exchange by exchange of one meter, over all its connections; undefined where no answer is late. */
+function delaysOf(fault: MeterFault | undefined, fleetMs: Distribution | undefined, seed: number) {
+  const spread = fault?.kind === 'delay' ? fault.ms : fleetMs;
+  // Number 0 and 1 of the seed's series made the clock.
+  let exchange = 2;
+  return spread === undefined ? undefined : () => Math.max(0, Math.round(sample(spread, seed, exchange++)));
 }
 
 async function listenOnAll(ports: readonly MeterPort[], host: string, basePort: number): Promise<number[]> {

@@ -1,4 +1,4 @@
-import { ArchiveMemory, type Archive, type ArchiveRange } from './archive-memory.js';
+import { ArchiveMemory, type Archive, type ArchiveNumber, type ArchiveRange } from './archive-memory.js';
 import { formatDeviceTime, parseDeviceTime } from './device-time.js';
 import { ErrorTelegram } from './error-telegram.js';
 import { parseDataSet, type DataSet } from './lis200-address.js';
@@ -20,6 +20,16 @@ export interface Lis200MeterOptions {
   minuteArchive?: boolean;
   /** What the meter's clock is ahead of true time. @default 0 */
   clockDeviationMs?: number;
+  /** What the clock gains, in microseconds a second, from `startedAt` on until it is set. @default 0 */
+  clockDriftPpm?: number;
+  /** When `clockDeviationMs` holds, in milliseconds since the epoch. @default 0 */
+  startedAt?: number;
+  /** Rows that were lost, in milliseconds since the epoch of the meter's own clock. */
+  gap?: { from: number; to: number; archive?: ArchiveNumber };
+  /** Restarts, in milliseconds since the epoch of the meter's own clock. */
+  powerUps?: readonly number[];
+  /** Rows that an archive keeps at most. @default as the device */
+  archiveRows?: number;
 }
 
 /** What a command is answered with: ACK, or data in one or more blocks, made when they are sent. */
@@ -46,6 +56,9 @@ export class Lis200Meter {
   private readonly address: string;
   private readonly locks: Locks;
   private clockDeviationMs: number;
+  private readonly clockDriftPpm: number;
+  /** When the clock deviated by `clockDeviationMs`: the drift counts from here. */
+  private clockSetAt: number;
   private readonly objects: ReadonlyMap<string, (now: number) => string>;
 
   constructor(options: Lis200MeterOptions) {
@@ -54,11 +67,17 @@ export class Lis200Meter {
     this.curve = new LoadCurve(options.seed);
     this.locks = new Locks(options.password ?? '00000000');
     this.clockDeviationMs = options.clockDeviationMs ?? 0;
+    this.clockDriftPpm = options.clockDriftPpm ?? 0;
+    this.clockSetAt = options.startedAt ?? 0;
+    const { gap, powerUps = [] } = options;
     this.archives = new ArchiveMemory({
       curve: this.curve,
       utcOffsetMs: UTC_OFFSET_MS,
       installedLocalMs: (options.installedAt ?? COUNTERS_START_MS) + UTC_OFFSET_MS,
       minuteArchive: options.minuteArchive ?? false,
+      gap: gap && { ...gap, from: gap.from + UTC_OFFSET_MS, to: gap.to + UTC_OFFSET_MS },
+      powerUps: powerUps.map((at) => Math.floor(at / 1000) * 1000 + UTC_OFFSET_MS),
+      rows: options.archiveRows,
     });
     this.objects = this.readableObjects();
   }
@@ -101,7 +120,7 @@ export class Lis200Meter {
   }
 
   private clockUtcMs(now: number): number {
-    return now + this.clockDeviationMs;
+    return now + this.clockDeviationMs + Math.round(((now - this.clockSetAt) * this.clockDriftPpm) / 1e6);
   }
 
   private readObject({ object, attribute, sent }: DataSet, now: number): Reply {
@@ -128,6 +147,7 @@ export class Lis200Meter {
       const localMs = parseDeviceTime(data);
       if (localMs === undefined) throw new ErrorTelegram('wrongInput');
       this.clockDeviationMs = localMs - UTC_OFFSET_MS - now;
+      this.clockSetAt = now;
     } else {
       throw new ErrorTelegram('noWritePermission');
     }
@@ -152,8 +172,8 @@ export class Lis200Meter {
         throw new ErrorTelegram(/\d/.test(attribute) ? 'attributeNotAvailable' : 'unknownAttribute');
     }
     const { range, rows } = parseArchiveArgument(data);
-    const { first, last } = this.archives.select(archive, range, this.localMs(now));
-    const count = last - first + 1;
+    const orders = this.archives.select(archive, range, this.localMs(now));
+    const count = orders.length;
     if (attribute === 'A') return single(`(${count})`);
 
     const perBlock = inBlocks ? (rows ?? DEFAULT_ROWS_PER_BLOCK) : count;
@@ -165,9 +185,11 @@ export class Lis200Meter {
       kind: 'data',
       blocks: Math.ceil(count / perBlock),
       block: (index) => {
-        const start = first + index * perBlock;
-        const length = Math.min(perBlock, last - start + 1);
-        return Array.from({ length }, (_, i) => line(start + i)).join('\r\n');
+        const start = index * perBlock;
+        return orders
+          .slice(start, start + perBlock)
+          .map(line)
+          .join('\r\n');
       },
     };
   }

@@ -29,6 +29,8 @@ export interface FleetCounters {
 export interface PortMeter {
   meter: Lis200Meter;
   fault?: MeterFault;
+  /** What the meter's next answer is late by, in milliseconds. @default none, or what a constant `delay` says */
+  delayMs?: () => number;
 }
 
 /** A TCP port with one meter behind it, or with several that share a line, as behind a gateway. Serves one connection at a time. */
@@ -96,8 +98,19 @@ export class MeterPort {
 
   private serve(socket: Socket): void {
     const session = new Lis200Session(this.meters.map(({ meter }) => meter));
-    const scripts = new Map(this.meters.map(({ meter, fault }) => [meter, new FaultScript(fault)]));
+    // Of a thousand meters on the line few are spoken to on one connection.
+    const scripts = new Map<Lis200Meter, FaultScript>();
+    const scriptOf = (meter: Lis200Meter): FaultScript => {
+      let script = scripts.get(meter);
+      if (!script) {
+        const { fault, delayMs } = this.meters.find((behind) => behind.meter === meter) ?? {};
+        scripts.set(meter, (script = new FaultScript(fault, delayMs)));
+      }
+      return script;
+    };
     const timers = new Set<NodeJS.Timeout>();
+    // In order, whatever the delays: a short one does not overtake a long one.
+    const waiting: Transmission[] = [];
     socket.setTimeout(INACTIVITY_MS, () => socket.destroy());
     socket.once('close', () => timers.forEach(clearTimeout));
     socket.on('data', (bytes) => {
@@ -105,14 +118,16 @@ export class MeterPort {
       for (const answer of session.receive(bytes, this.now())) {
         if (answer.kind === 'opening') this.counters.sessions++;
         if (answer.kind === 'refusal') this.counters.errors++;
-        const transmission = session.meter && scripts.get(session.meter)?.transmit(answer);
+        const transmission = session.meter && scriptOf(session.meter).transmit(answer);
         if (!transmission) continue;
-        if (transmission.delayMs === 0) {
+        if (transmission.delayMs === 0 && waiting.length === 0) {
           transmit(socket, transmission);
         } else {
+          waiting.push(transmission);
           const timer = setTimeout(() => {
             timers.delete(timer);
-            transmit(socket, transmission);
+            const next = waiting.shift();
+            if (next) transmit(socket, next);
           }, transmission.delayMs);
           timers.add(timer);
         }

@@ -23,7 +23,7 @@ const CELLS_PER_WRITE = 2000;
 
 /**
  * Every counter and measurement cell of `archive` with `from` ≤ timestamp ≤ `to` (milliseconds since the epoch) that the meter
- * has written by `now`, oldest first; also those that it has overwritten since.
+ * has written by `now` and not lost, oldest first; also those that it has overwritten since.
  */
 export function* truthOf(
   name: string,
@@ -37,6 +37,7 @@ export function* truthOf(
   const last = archives.newest(memory, Math.min(localOf(to), meter.localMs(now)));
   for (let order = archives.newest(memory, localOf(from) - 1) + 1; order <= last; order++) {
     const row = archives.row(memory, order);
+    if (archives.isLost(memory, row)) continue;
     const timestamp = new Date(row.localMs - row.utcOffsetMs).toISOString();
     for (const { measurement, text } of memory.columns) {
       if (!measurement) continue;

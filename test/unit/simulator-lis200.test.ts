@@ -146,6 +146,30 @@ describe('values', () => {
   });
 });
 
+describe('rows of archive 3', () => {
+  const told = (options: Partial<Lis200MeterOptions>) =>
+    programming({ installedAt: NOON - 5 * 3_600_000, ...options })
+      .command('R1', '3:V.0(3;;;)')
+      .slice(2, -3)
+      .split(')\r\n(')
+      .map((row) => row.split(')('))
+      .map((cells) => [cells[1], cells[2]?.slice(11), cells[15], cells[16]]);
+  const regular = (order: number, hour: string) => [String(order), `${hour}:00:00`, '0', '0x8104'];
+
+  it('number a restart among the periods, with its event and message', () => {
+    expect(told({ powerUps: [NOON - 1.5 * 3_600_000] })).toEqual([
+      ...[regular(1, '08'), regular(2, '09'), regular(3, '10')],
+      ['4', '10:30:05', '1', '0x3002'],
+      ...[regular(5, '11'), regular(6, '12')],
+    ]);
+  });
+
+  it('leave out the numbers of lost ones', () => {
+    const gap = { from: NOON - 3.5 * 3_600_000, to: NOON - 1.5 * 3_600_000 };
+    expect(told({ gap })).toEqual([regular(1, '08'), regular(4, '11'), regular(5, '12')]);
+  });
+});
+
 describe('locks and clock', () => {
   it('sets the clock only with the supplier lock open', () => {
     const { say, command } = programming({ clockDeviationMs: 90_000 });
