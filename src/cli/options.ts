@@ -11,6 +11,15 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** Parser of an option that is a whole number from -`max` to `max`. */
+export function signedNumber(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?\d+$/.test(text) && Math.abs(value) <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from -${max} to ${max}.`);
+  };
+}
+
 /** Parser of an option that is a JSON object. */
 export function jsonObject(text: string): Record<string, unknown> {
   let value: unknown;

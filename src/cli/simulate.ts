@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { SimulationOptions } from '../simulators/simulation.js';
 import type { CliIo } from './io.js';
-import { wholeNumber } from './options.js';
+import { signedNumber, wholeNumber } from './options.js';
 import { startService } from './services.js';
 
 export function addSimulate(program: Command, io: CliIo): void {
@@ -20,7 +20,15 @@ export function addSimulate(program: Command, io: CliIo): void {
     .option('--truth <file>', 'keep what the meters hold in this file')
     .option('--minute-archive', 'keep one-minute values in archive 13')
     .option('--installed-at <time>', 'no values before this time, e.g. 2026-01-31T00:00:00Z')
-    .addHelpText('after', '\nExample:\n  $ amr simulate --meters 50 --port 7000 --truth truth.csv')
+    .option('--clock-deviation <seconds>', "what every meter's clock is ahead; negative: behind", signedNumber(1e9))
+    .option('--profile <file>', 'JSON file: which meters have which fault (docs/simulator.md)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ amr simulate --meters 50 --port 7000 --truth truth.csv
+  $ amr simulate --meters 20000 --meters-per-port 1000 --port 7000 --profile docs/examples/fleet-profile.json`,
+    )
     .action((options: SimulationOptions) =>
       startService(io, 'simulate', async () => (await import('../simulators/simulation.js')).simulation(options)),
     );

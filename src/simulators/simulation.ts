@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { parseInstant } from '../domain/instant.js';
 import { messageOf, StartupError } from '../errors.js';
 import type { Worker, WorkerContext } from '../lifecycle.js';
+import { assignFaults } from './fault-assignment.js';
+import { readProfile } from './fleet-profile.js';
 import { startFleet, type Fleet, type FleetOptions } from './fleet.js';
 
 /** Options of `amr simulate`, as text and numbers from the command line. */
@@ -16,6 +18,10 @@ export interface SimulationOptions {
   minuteArchive?: boolean;
   /** ISO 8601 with offset. */
   installedAt?: string;
+  /** Seconds that every meter's clock is ahead; negative: behind. Goes before the profile's `clock.deviationSeconds`. */
+  clockDeviation?: number;
+  /** JSON file: which meters have which fault. */
+  profile?: string;
 }
 
 /** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use or a truth file that cannot be written */
@@ -36,7 +42,18 @@ function toFleetOptions({ meters, port, metersPerPort = 1, seed, minuteArchive, 
     );
   }
   const truthFile = truth === undefined ? undefined : resolve(truth);
-  return { meters, basePort: port, metersPerPort, seed, minuteArchive, installedAt, truthFile };
+  const { clockDeviation } = rest;
+  if (clockDeviation !== undefined) inRange('--clock-deviation', clockDeviation, -1e9, 1e9);
+  const profile = rest.profile === undefined ? undefined : readProfile(rest.profile, Date.now());
+  const spreadSeed = profile?.seed ?? seed ?? 1;
+  return {
+    ...{ meters, basePort: port, metersPerPort, seed, minuteArchive, installedAt, truthFile },
+    faults: profile && assignFaults(profile.faults, { meters, metersPerPort, seed: spreadSeed }),
+    clockDeviationSeconds: clockDeviation ?? profile?.clock?.deviationSeconds,
+    clockDriftPpm: profile?.clock?.driftPpm,
+    answerDelayMs: profile?.answerDelayMs,
+    spreadSeed,
+  };
 }
 
 async function startSimulation(options: FleetOptions, onStop: WorkerContext['onStop']): Promise<string> {
@@ -53,7 +70,9 @@ async function startSimulation(options: FleetOptions, onStop: WorkerContext['onS
         ? `port ${ports[0]}`
         : `ports ${ports[0]} to ${ports.at(-1)}`;
   const truth = options.truthFile === undefined ? '' : `, truth in ${options.truthFile}`;
-  return `${options.meters} EK280 meters (${first?.name} to ${last?.name}, serial numbers ${first?.serialNumber} to ${last?.serialNumber}, password ${first?.password}) on ${first?.host} ${where}${truth}`;
+  const faulty = fleet.meters.filter(({ fault }) => fault !== undefined).length;
+  const faults = faulty === 0 ? '' : `, ${faulty} of them with a fault`;
+  return `${options.meters} EK280 meters (${first?.name} to ${last?.name}, serial numbers ${first?.serialNumber} to ${last?.serialNumber}, password ${first?.password}) on ${first?.host} ${where}${truth}${faults}`;
 }
 
 async function writeFirstTruth(fleet: Fleet, file: string): Promise<void> {

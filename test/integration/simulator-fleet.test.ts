@@ -290,6 +290,24 @@ describe('amr simulate', () => {
     expect(hourly[0]).toMatch(/^SIM-0001,201\d{5},3,2:300,\d{4}-\d\d-\d\dT\d\d:00:00\.000Z,\d+\.\d{4}$/);
   });
 
+  it('gives meters the faults of a profile and all clocks the deviation asked for', async () => {
+    const hooks: (() => Promise<void> | void)[] = [];
+    const context = { onStop: (hook: () => Promise<void> | void) => void hooks.push(hook) } as WorkerContext;
+    const options = { meters: 20, port: 0, profile: 'docs/examples/fleet-profile.json', clockDeviation: -3600 };
+    const said = await simulation(options)(context);
+    for (const stop of hooks) cleanups.push(async () => stop());
+    expect(said).toMatch(/, 9 of them with a fault$/);
+    // The first of the meters has a fault of the archive alone.
+    const client = await RawClient.open({
+      host: '127.0.0.1',
+      port: Number(/ports (\d+)/.exec(said ?? '')?.[1]),
+    } as FleetMeter);
+    await client.signOn();
+    const told = (await client.read('1:400.0(1)')).slice('1:400.0('.length, -1);
+    const deviation = Date.parse(`${told.replace(',', 'T')}+01:00`) - Date.now();
+    expect(Math.abs(deviation + HOUR_MS)).toBeLessThan(10_000);
+  });
+
   it.each([
     [{ meters: 0, port: 0 }, '--meters 0'],
     [{ meters: 10, port: 65_530 }, '--port 65530'],

@@ -68,6 +68,9 @@ describe('amr', () => {
     [['watch', '--url', 'localhost:4000'], /must be a URL such as http/],
     [['simulate', '--meters', 'many'], /whole number/],
     [['simulate', '--installed-at', '2026-01-31T00:00:00'], /no instant with an offset/],
+    [['simulate', '--clock-deviation', '1.5'], /whole number from -/],
+    [['simulate', '--profile', 'no/such.json'], /--profile no\/such\.json cannot be read: ENOENT/],
+    [['simulate', '--profile', 'package.json'], /--profile package\.json: the profile: Unrecognized keys/],
     [['server', 'now'], /too many arguments/],
   ])('refuses %j with code 2 and the cure', async (args, told) => {
     const { code, notes } = await amr(args);
