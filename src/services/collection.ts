@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Config } from '../config.js';
@@ -53,6 +54,8 @@ export interface Collection {
  */
 export function createCollection(broker: Broker, settings: Settings, log: Logger): Collection {
   const stopping = new AbortController();
+  // One listener for each open session: that many are meant.
+  setMaxListeners(0, stopping.signal);
   const poller = `${hostname()}:${process.pid}`;
 
   const report = (result: ResultMessage) => broker.publish('amr.results', encode(result));
@@ -100,10 +103,11 @@ export function createCollection(broker: Broker, settings: Settings, log: Logger
 
   /** Runs the calls and reports each. Returns the clock deviation, if one was measured. */
   async function carryOut(message: PollSessionMessage, sessionLog: Logger): Promise<number | undefined> {
-    const cap = new AbortController();
+    const over = new AbortController();
+    const { signal } = over;
     const timer = setTimeout(
       () =>
-        cap.abort(
+        over.abort(
           new MeterError(
             'SESSION_CAP',
             `the session took longer than ${message.session_cap_ms / 1000} s and was ended`,
@@ -111,7 +115,10 @@ export function createCollection(broker: Broker, settings: Settings, log: Logger
         ),
       message.session_cap_ms,
     );
-    const signal = AbortSignal.any([cap.signal, stopping.signal]);
+    // Joined by hand: `AbortSignal.any` leaves something on the poller's own signal for each session (seen on Node 20).
+    const onStop = () => over.abort(stopping.signal.reason);
+    stopping.signal.addEventListener('abort', onStop, { once: true });
+    if (stopping.signal.aborted) onStop();
     const unsettled = new Set(message.calls.map((call) => call.run));
     let deviation: number | undefined;
     let link: Link | undefined;
@@ -163,6 +170,7 @@ export function createCollection(broker: Broker, settings: Settings, log: Logger
       for (const runId of unsettled) await settle(message, { runId, readings: [], error: reason });
     } finally {
       clearTimeout(timer);
+      stopping.signal.removeEventListener('abort', onStop);
       signal.removeEventListener('abort', end);
       link?.destroy();
     }
