@@ -193,7 +193,7 @@ describe('task runs', () => {
       await due([meter], { priority: 100 });
       await query(
         `insert into task_run (id, scheduled_for, organization_id, origin, state, meter_device_id, meter_execution_type, task_call, task_kwargs, not_before, deadline)
-         select uuid_v7_at(now()), now(), organization_id, 'on_demand', 'pending', id, 'generic_lis200', 'read_single_value', '{}', now(), now() + interval '1 hour'
+         select uuid_v7_at(now()), now(), organization_id, 'on_demand', 'pending', id, 'generic_lis200', 'read_single_value', '{}', now() - interval '1 second', now() + interval '1 hour'
          from meter_device`,
       );
       expect(await claim()).toMatchObject([{ origin: 'on_demand', calls: [{ task_call: 'read_single_value' }] }]);
@@ -301,7 +301,7 @@ describe('task runs', () => {
       await closed(first!, 'lost');
       await query(`update poll_session set lease_until = now() - interval '1 second'`);
       expect(await endLeases(test.database.pool, broker)).toBe(1);
-      await query('update task_run set not_before = now()');
+      await query(`update task_run set not_before = now() - interval '1 second'`);
       const [second] = await claim();
       expect(second).toMatchObject({ attempt: 2 });
       await finished(first!, first!.calls[0]!.run, { code: 'WRONG_PASSWORD', message: 'from the past' });
