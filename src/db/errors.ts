@@ -5,13 +5,6 @@ export function sqlState(error: unknown): string | undefined {
     : undefined;
 }
 
-/** Name of the constraint a database error was about. */
-export function violatedConstraint(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'constraint' in error && typeof error.constraint === 'string'
-    ? error.constraint
-    : undefined;
-}
-
 /**
  * Whether the same work can succeed later. Only what the data itself brings about fails again: errors of cardinality, of
  * data, of constraints and of limits (SQLSTATE classes 21, 22, 23 and 54), and mistakes in our own code. All else passes with time
