@@ -8,7 +8,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.js', '.ci/*.mjs', 'console/*.mjs'] },
+        projectService: { allowDefaultProject: ['*.js', '.ci/*.mjs', 'console/*.mjs', 'docs/examples/*.mjs'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },

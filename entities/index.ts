@@ -1,8 +1,12 @@
 import { AmrTaskGroup } from './amr-task-group.js';
 import { AmrTask } from './amr-task.js';
+import { AuditEntry } from './audit-entry.js';
 import { DeadLetter } from './dead-letter.js';
+import { Installation } from './installation.js';
+import { InterfaceBreaker } from './interface-breaker.js';
 import { InvocationKey } from './invocation-key.js';
 import { MeterDevice } from './meter-device.js';
+import { MeteringPoint } from './metering-point.js';
 import { MeterReadingRevision } from './meter-reading-revision.js';
 import { MeterReading } from './meter-reading.js';
 import { NetworkInterface } from './network-interface.js';
@@ -14,7 +18,9 @@ import { Segment } from './segment.js';
 import { Series } from './series.js';
 import { StagedReading } from './staged-reading.js';
 import { TaskRun } from './task-run.js';
+import { TaskSlotGroup } from './task-slot-group.js';
 import { TaskSlot } from './task-slot.js';
+import { Worker } from './worker.js';
 
 export const entities = [
   Organization,
@@ -23,25 +29,35 @@ export const entities = [
   AmrTask,
   AmrTaskGroup,
   MeterDevice,
+  MeteringPoint,
+  Installation,
   Series,
   Register,
   MeterReading,
   MeterReadingRevision,
   StagedReading,
   TaskSlot,
+  TaskSlotGroup,
   TaskRun,
   InvocationKey,
   PollSession,
+  InterfaceBreaker,
+  Worker,
   ReadingLog,
   DeadLetter,
+  AuditEntry,
 ];
 
 export {
   AmrTask,
   AmrTaskGroup,
+  AuditEntry,
   DeadLetter,
+  Installation,
+  InterfaceBreaker,
   InvocationKey,
   MeterDevice,
+  MeteringPoint,
   MeterReading,
   MeterReadingRevision,
   NetworkInterface,
@@ -54,4 +70,6 @@ export {
   StagedReading,
   TaskRun,
   TaskSlot,
+  TaskSlotGroup,
+  Worker,
 };

@@ -1,8 +1,9 @@
-import { Entity, ManyToOne, PrimaryKey, PrimaryKeyProp, Property, type Rel } from '@mikro-orm/core';
+import { Entity, Index, ManyToOne, PrimaryKey, PrimaryKeyProp, Property, type Rel } from '@mikro-orm/core';
 import { Organization } from './organization.js';
 
 /** Remembers which run an `idempotencyKey` made, so that a repeated invocation returns it. */
 @Entity()
+@Index({ properties: ['createdAt'] })
 export class InvocationKey {
   [PrimaryKeyProp]?: ['organization', 'key'];
 

@@ -9,6 +9,11 @@ import { NetworkInterface } from './network-interface.js';
 @Entity()
 @Unique({ properties: ['organization', 'name'] })
 @Index({ properties: ['networkInterface'] })
+@Index({ properties: ['organization', 'serialNumber'] })
+@Index({
+  name: 'meter_device_credentials_rejected',
+  expression: `create index "meter_device_credentials_rejected" on "meter_device" ("organization_id", "id") where credentials_rejected_at is not null`,
+})
 export class MeterDevice extends TenantEntity {
   @Property({ type: 'text' })
   name!: string;
@@ -52,6 +57,10 @@ export class MeterDevice extends TenantEntity {
   /** Sealed; never part of a GraphQL type, never loaded unless asked for. */
   @Property({ type: 'blob', nullable: true, lazy: true, hidden: true })
   credentials: Buffer | null = null;
+
+  /** The meter refused its credentials then: nothing is tried until somebody clears it, as meters lock out. */
+  @Property({ type: 'datetime', length: 3, nullable: true })
+  credentialsRejectedAt: Date | null = null;
 
   /** Meter clock minus ours, as last measured. */
   @Property({ type: 'double', nullable: true })

@@ -29,4 +29,15 @@ export class MeterReading {
 
   @Property({ type: 'datetime', length: 3 })
   receivedAt!: Date;
+
+  /** As the meter sent it, where transformers or a multiplier make `value` another; null where it is `value`. */
+  @Property({ type: 'decimal', columnType: 'numeric', runtimeType: 'string', nullable: true })
+  rawValue: string | null = null;
+
+  /** When it was taken from the meter, as its message says. With the message's id it decides which of two values is the first. */
+  @Property({ type: 'datetime', length: 3, nullable: true })
+  collectedAt: Date | null = null;
+
+  @Property({ type: 'uuid', nullable: true })
+  messageId: string | null = null;
 }

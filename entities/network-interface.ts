@@ -1,4 +1,4 @@
-import { Entity, Enum, ManyToOne, Property, Unique, type Rel } from '@mikro-orm/core';
+import { Entity, Enum, Index, ManyToOne, Property, Unique, type Rel } from '@mikro-orm/core';
 import { NetworkInterfaceKind } from '../src/domain/enums.js';
 import { TenantEntity } from './base.js';
 import { Segment } from './segment.js';
@@ -6,6 +6,7 @@ import { Segment } from './segment.js';
 /** How meters are reached. One session at a time; one interface may serve many meters (a gateway, a bus). */
 @Entity()
 @Unique({ properties: ['organization', 'name'] })
+@Index({ properties: ['segment'] })
 export class NetworkInterface extends TenantEntity {
   @Property({ type: 'text' })
   name!: string;

@@ -1,5 +1,6 @@
-import { Entity, PrimaryKey, Property } from '@mikro-orm/core';
+import { Entity, Enum, PrimaryKey, Property } from '@mikro-orm/core';
 import { v7 as uuidv7 } from 'uuid';
+import { RevisionPolicy } from '../src/domain/enums.js';
 
 /** A tenant. Every other row belongs to one. */
 @Entity()
@@ -12,6 +13,10 @@ export class Organization {
 
   @Property({ type: 'boolean', default: true })
   isActive: boolean = true;
+
+  /** Which of two values for one key is the current one. */
+  @Enum({ items: () => RevisionPolicy, default: RevisionPolicy.KEEP_FIRST })
+  revisionPolicy: RevisionPolicy = RevisionPolicy.KEEP_FIRST;
 
   @Property({ type: 'datetime', length: 3, defaultRaw: 'now()' })
   createdAt: Date = new Date();

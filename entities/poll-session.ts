@@ -24,6 +24,10 @@ export enum PollSessionState {
   name: 'poll_session_lease',
   expression: 'create index "poll_session_lease" on "poll_session" ("lease_until") where closed_at is null',
 })
+@Index({
+  name: 'poll_session_closed',
+  expression: 'create index "poll_session_closed" on "poll_session" ("closed_at") where closed_at is not null',
+})
 export class PollSession {
   @PrimaryKey({ type: 'uuid' })
   id!: string;

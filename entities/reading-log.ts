@@ -18,7 +18,8 @@ export class ReadingLog {
   @PrimaryKey({ type: 'bigint', autoincrement: false, defaultRaw: `nextval('reading_log_id_seq'::regclass)` })
   id!: string;
 
-  @PrimaryKey({ type: 'datetime', length: 3, defaultRaw: 'now()' })
+  /** When the row was written, at the end of the transaction: the commit follows at once. */
+  @PrimaryKey({ type: 'datetime', length: 3, defaultRaw: 'clock_timestamp()' })
   committedAt!: Date;
 
   @ManyToOne({ entity: () => Organization, deleteRule: 'restrict', index: false })

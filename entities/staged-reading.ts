@@ -1,9 +1,9 @@
-import { Entity, ManyToOne, PrimaryKey, Property, Unique, type Rel } from '@mikro-orm/core';
+import { Entity, Index, ManyToOne, PrimaryKey, Property, type Rel } from '@mikro-orm/core';
 import { Organization } from './organization.js';
 
 /** A reading for a meter not known yet: kept for 30 days and stored when the meter is created. */
 @Entity()
-@Unique({ name: 'staged_reading_once', properties: ['organization', 'meter', 'series', 'measuredAt', 'value'] })
+@Index({ properties: ['organization', 'id'] })
 export class StagedReading {
   @PrimaryKey({ type: 'bigint', autoincrement: true })
   id!: string;
@@ -33,6 +33,21 @@ export class StagedReading {
   @Property({ type: 'smallint' })
   origin!: number;
 
+  @Index()
   @Property({ type: 'datetime', length: 3 })
   receivedAt!: Date;
+
+  /** When it was taken from the meter, as its message says. With the message's id it decides which of two values is the first. */
+  @Property({ type: 'datetime', length: 3, nullable: true })
+  collectedAt: Date | null = null;
+
+  @Property({ type: 'uuid', nullable: true })
+  messageId: string | null = null;
+
+  /** Who published it, where the publisher reports what it publishes: its account is moved on when the reading is stored. */
+  @Property({ type: 'uuid', nullable: true })
+  publisher: string | null = null;
+
+  @Property({ type: 'datetime', length: 3, nullable: true })
+  publishedAt: Date | null = null;
 }

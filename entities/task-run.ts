@@ -20,9 +20,9 @@ import { Organization } from './organization.js';
  */
 @Entity()
 // One run for each task, meter and slot, however many schedulers try. Direct invocations have no task and are not bound by it.
-@Unique({ name: 'task_run_slot', properties: ['amrTask', 'meterDevice', 'scheduledFor'] })
+@Unique({ name: 'task_run_slot', properties: ['amrTask', 'scheduledFor', 'meterDevice'] })
 @Index({ name: 'task_run_meter', properties: ['meterDevice', 'scheduledFor'] })
-@Index({ name: 'task_run_organization', properties: ['organization', 'scheduledFor'] })
+@Index({ name: 'task_run_organization', properties: ['organization', 'scheduledFor', 'id'] })
 @Index({
   name: 'task_run_due',
   expression: `create index "task_run_due" on "task_run" ((origin = 'on_demand') desc, priority desc, not_before) where state = 'pending'`,
@@ -34,6 +34,18 @@ import { Organization } from './organization.js';
 @Index({
   name: 'task_run_session',
   expression: `create index "task_run_session" on "task_run" ("poll_session_id") where state in ('dispatched', 'running')`,
+})
+@Index({
+  name: 'task_run_deadline',
+  expression: `create index "task_run_deadline" on "task_run" ("deadline") where state = 'pending'`,
+})
+@Index({
+  name: 'task_run_cancelling',
+  expression: `create index "task_run_cancelling" on "task_run" ("id") where state in ('dispatched', 'running') and cancel_requested_at is not null`,
+})
+@Index({
+  name: 'task_run_unsuccessful',
+  expression: `create index "task_run_unsuccessful" on "task_run" ("organization_id", "scheduled_for", "amr_task_id", "error_code") where state in ('failed', 'expired', 'cancelled')`,
 })
 export class TaskRun {
   [PrimaryKeyProp]?: ['id', 'scheduledFor'];
@@ -89,6 +101,14 @@ export class TaskRun {
   /** The session that carries, or last carried, this run. Results of any other session are of an older attempt. */
   @Property({ type: 'uuid', nullable: true })
   pollSessionId: string | null = null;
+
+  /** Somebody wants it cancelled; it ends when its session does, or when a poller confirms. */
+  @Property({ type: 'datetime', length: 3, nullable: true })
+  cancelRequestedAt: Date | null = null;
+
+  /** Where the next try goes on, in the words of the call; what was read before is kept. */
+  @Property({ type: 'json', nullable: true })
+  resume: Record<string, unknown> | null = null;
 
   @Property({ type: 'datetime', length: 3, nullable: true })
   startedAt: Date | null = null;

@@ -1,10 +1,17 @@
+import { setMaxListeners } from 'node:events';
 import pg from 'pg';
 import { backoff, pause } from '../retry.js';
 import type { Logger } from '../telemetry.js';
 import { connectionOptions } from './database.js';
 
 /** Lock keys of the duties that only one process at a time may do. */
-export const DUTIES = { dispatcher: 7_265_010, relay: 7_265_011, upkeep: 7_265_012 } as const;
+export const DUTIES = {
+  dispatcher: 7_265_010,
+  relay: 7_265_011,
+  upkeep: 7_265_012,
+  ingest: 7_265_013,
+  accounts: 7_265_014,
+} as const;
 export type Duty = keyof typeof DUTIES;
 
 /** How often a process that does not lead looks whether it may. Bounds the pause after a leader dies. */
@@ -47,7 +54,10 @@ export function whileLeading(
         const { rows } = await client.query<{ led: boolean }>('select pg_try_advisory_lock($1) as led', [DUTIES[duty]]);
         if (rows[0]!.led) {
           log.info({ duty }, 'leads');
-          await work({ client, signal: AbortSignal.any([stopping.signal, lost.signal]) });
+          const signal = AbortSignal.any([stopping.signal, lost.signal]);
+          // A duty may consist of many that wait for it.
+          setMaxListeners(0, signal);
+          await work({ client, signal });
           return;
         }
         await pause(TAKE_OVER_MS, stopping.signal);

@@ -10,6 +10,11 @@ export class ReadingPartitions {
 
   constructor(private readonly pool: pg.Pool) {}
 
+  /** A partition that was there may be gone. */
+  forget(): void {
+    this.days.clear();
+  }
+
   /** Call before the transaction that stores these readings: a partition is made in one of its own. */
   async require(readings: readonly { measuredAt: number }[]): Promise<void> {
     for (const { measuredAt } of readings) {
