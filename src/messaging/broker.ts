@@ -1,4 +1,4 @@
-import type { ExchangeName, QueueName } from './topology.js';
+import type { ExchangeName, QueueName, TopicName } from './topology.js';
 
 /** What a consumer returns for a delivery: its acknowledgement. */
 export type Disposition =
@@ -31,11 +31,32 @@ export interface Delivery {
 /** Headers of a message in a dead-letter queue. */
 export const DEAD_LETTER_HEADERS = { reason: 'x-amr-reason', queue: 'x-amr-queue' } as const;
 
+/** Set on a message that its publisher sent again, as it does not know whether the first one arrived. */
+export const RESENT_HEADER = 'x-amr-resent';
+
+/** Header of a dead letter that was put back into its queue: its id. */
+export const REDRIVE_HEADER = 'x-amr-redrive';
+
 export type Handler = (delivery: Delivery) => Promise<Disposition>;
 
 export interface Consumer {
   /** Takes no further deliveries, waits until those in hand are settled, then ends. */
   drain(): Promise<void>;
+}
+
+export interface ConsumeOptions {
+  /** Most deliveries in hand. */
+  prefetch: number;
+  /**
+   * Bytes the deliveries in hand may have together: RabbitMQ is asked for fewer at once where they are large. Deliveries that are suddenly
+   * larger than those before can go beyond. @default not looked at
+   */
+  maxBytes?: number;
+  /**
+   * Longest wait of an acknowledgement for those of earlier deliveries, so that they go out as one. For consumers that settle
+   * many at once in several batches side by side. @default 0
+   */
+  holdAcksMs?: number;
 }
 
 export interface PublishOptions {
@@ -68,12 +89,21 @@ export interface Broker {
    * arrived or not.
    */
   publish(queue: QueueName, body: Buffer, options?: PublishOptions): Promise<void>;
-  /** `prefetch` bounds the deliveries in hand. A handler that throws is logged and its delivery requeued after a second. */
-  consume(queue: QueueName, handler: Handler, options: { prefetch: number }): Promise<Consumer>;
+  /**
+   * To whoever has bound a queue to the topic exchange with a pattern that matches `routingKey`: words with dots
+   * between, up to 255 bytes. Persistent; resolves and rejects as `publish` does, and resolves where nobody is bound.
+   * A full queue of one program with `reject-publish` refuses the message for all. The in-process broker confirms at
+   * once: what listens there is in this process.
+   */
+  publishTo(topic: TopicName, routingKey: string, body: Buffer, options?: PublishOptions): Promise<void>;
+  /** A handler that throws is logged and its delivery requeued after a second. */
+  consume(queue: QueueName, handler: Handler, options: ConsumeOptions): Promise<Consumer>;
   /** Best effort: lost when nobody listens or the connection is down; never rejects for that. */
   broadcast(exchange: ExchangeName, body: Buffer): Promise<void>;
   /** Calls `listener` with every broadcast from now on; `onGap` after a reconnect, when broadcasts may have been missed. */
   listen(exchange: ExchangeName, listener: (body: Buffer) => void, onGap?: () => void): Promise<Consumer>;
+  /** Messages that wait in a queue for a consumer, those in hand not counted. Rejects when the broker does not say within 5 s. */
+  depth(queue: QueueName): Promise<number>;
   /** Waits for outstanding confirms (bounded), then closes. */
   close(): Promise<void>;
 }

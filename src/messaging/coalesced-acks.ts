@@ -13,12 +13,17 @@ export class CoalescedAcks {
   /** Acknowledged tags that it does not know of yet. */
   private readonly pending = new Set<number>();
   private flushing: NodeJS.Immediate | undefined;
+  private holding: NodeJS.Timeout | undefined;
 
-  constructor(private readonly channel: Channel) {}
+  /** @param holdMs longest wait of an acknowledgement for those before it, so that more go out together */
+  constructor(
+    private readonly channel: Channel,
+    private readonly holdMs = 0,
+  ) {}
 
   ack(message: ConsumeMessage): void {
     this.pending.add(message.fields.deliveryTag);
-    this.flushing ??= setImmediate(() => this.flush());
+    this.flushing ??= setImmediate(() => this.flushRun());
   }
 
   requeue(message: ConsumeMessage): void {
@@ -28,6 +33,21 @@ export class CoalescedAcks {
 
   /** Sends what waits. */
   flush(): void {
+    clearTimeout(this.holding);
+    this.holding = undefined;
+    this.flushRun();
+    this.flushRest();
+  }
+
+  private flushRest(): void {
+    for (const tag of this.pending) {
+      this.send(tag, false);
+      this.gone.add(tag);
+    }
+    this.pending.clear();
+  }
+
+  private flushRun(): void {
     clearImmediate(this.flushing);
     this.flushing = undefined;
     let last: number | undefined;
@@ -40,11 +60,9 @@ export class CoalescedAcks {
     }
     // `multiple` needs a tag that is still open: the last acknowledged one, not one that was requeued after it.
     if (last !== undefined) this.send(last, true);
-    for (const tag of this.pending) {
-      this.send(tag, false);
-      this.gone.add(tag);
-    }
-    this.pending.clear();
+    if (this.pending.size === 0) return;
+    if (this.holdMs === 0) this.flushRest();
+    else this.holding ??= setTimeout(() => this.flush(), this.holdMs).unref();
   }
 
   private send(deliveryTag: number, multiple: boolean): void {

@@ -52,6 +52,8 @@ export const PollSessionMessage = z.object({
         meter_execution_type: z.string(),
         task_call: z.string(),
         task_kwargs: jsonObject,
+        /** Where an earlier try of the run stopped, in the words of the call. */
+        resume: jsonObject.optional(),
       }),
     )
     .min(1),
@@ -80,6 +82,10 @@ export interface NewMeterReadingMessage {
   origin: ReadingOrigin;
   task_run?: string;
   collected_at: string;
+  /** With `publisher`: when it was handed to the broker, ISO 8601. Its outcomes are booked to this minute. */
+  published_at?: string;
+  /** Id of a publisher that reports what it publishes, see `published` of `ResultMessage`. */
+  publisher?: string;
   readings: ReadingItem[];
 }
 
@@ -95,6 +101,8 @@ export const ResultMessage = z.discriminatedUnion('type', [
     reading_count: z.number().int().min(0),
     error: z.object({ code: z.enum(METER_ERROR_CODES), message: z.string(), phase: z.string().optional() }).optional(),
     result: jsonObject.optional(),
+    /** Of a failed call that kept what it had read: where the next try goes on. */
+    resume: jsonObject.optional(),
   }),
   z.object({
     type: z.literal('session_finished'),
@@ -102,11 +110,59 @@ export const ResultMessage = z.discriminatedUnion('type', [
     /** `lost`: delivered a second time, so nobody knows what the first poller did with it. */
     outcome: z.enum(['done', 'lost']),
     duration_ms: z.number().min(0),
+    /** Whether the network interface was reached; absent where that is not known. */
+    reached: z.boolean().optional(),
+    /** Why it was not reached. */
+    unreachable_reason: z.string().optional(),
     clock_deviation_seconds: z.number().optional(),
     poller: z.string(),
   }),
+  z.object({
+    type: z.literal('heartbeat'),
+    /** Made anew at each start of the process. */
+    worker: z.uuid(),
+    kind: z.literal('poller'),
+    host: z.string(),
+    pid: z.number().int(),
+    version: z.string(),
+    queues: z.array(z.string()),
+    max_sessions: z.number().int().min(0).max(1_000_000),
+    open_sessions: z.number().int().min(0).max(1_000_000),
+    /** Its last words. */
+    stopped: z.boolean().optional(),
+  }),
+  /** Readings that the broker has confirmed to one publisher. Totals, not increments: a report may come twice. */
+  z.object({
+    type: z.literal('published'),
+    publisher: z.uuid(),
+    minutes: z
+      .array(
+        z.object({
+          organization: z.uuid(),
+          /** Start of the minute, as in `published_at` of the messages. */
+          minute: z.iso.datetime(),
+          readings: z.number().int().min(0),
+          /** Nothing of this minute is outstanding: the total is final. */
+          closed: z.boolean(),
+        }),
+      )
+      .max(1_000),
+  }),
 ]);
 export type ResultMessage = z.infer<typeof ResultMessage>;
+
+/** Broadcast on `amr.control`. Best effort: whom it does not concern ignores it. */
+export const ControlMessage = z.discriminatedUnion('type', [
+  /** To pollers; repeated until confirmed. */
+  z.object({ type: z.literal('cancel_runs'), runs: z.array(z.uuid()) }),
+  /** To ingesters: rows of these meters, or of the whole organization, changed; what is cached of them is read again. */
+  z.object({
+    type: z.literal('rows_changed'),
+    organization: z.uuid(),
+    meters: z.array(z.uuid()).max(10_000).optional(),
+  }),
+]);
+export type ControlMessage = z.infer<typeof ControlMessage>;
 
 /** One register's share of a committed batch, as parallel arrays. */
 export const CommittedColumns = z.object({
@@ -115,6 +171,14 @@ export const CommittedColumns = z.object({
   series: z.string(),
   unit: z.string().nullable(),
   origin: z.enum(ReadingOrigin),
+  /** Where the meter was installed when these were measured, with the references of billing. */
+  place: z
+    .object({ metering_point: z.uuid(), customer: z.string().nullable(), tariff: z.string().nullable() })
+    .optional(),
+  /** True where the readings took the place of other values: revisions that became current. */
+  revised: z.boolean().optional(),
+  /** Indexes of readings that are older than one of the register that was stored before. */
+  late: z.array(z.number().int()).optional(),
   /** Milliseconds since the epoch. */
   t: z.array(z.number()),
   v: z.array(z.string()),
@@ -136,6 +200,24 @@ export const CommittedMessage = z.object({
   batch: CommittedBatch,
 });
 export type CommittedMessage = z.infer<typeof CommittedMessage>;
+
+/** To the topic exchange `readings`: what one batch stored of one meter. `NewMeterReading` with what became known since. */
+export interface CommittedReadingsMessage {
+  version: 1;
+  /** UUIDv5 of position and part within the namespace of the meter's id: the same when the message comes again. */
+  message_id: string;
+  organization: string;
+  meter_device: string;
+  /** Name of the meter at the time of publishing. */
+  meter?: string;
+  origin: ReadingOrigin;
+  position: number;
+  /** Resumes a subscription behind this batch. */
+  cursor: string;
+  received_at: string;
+  place?: NonNullable<CommittedColumns['place']>;
+  readings: (ReadingItem & { status: number; quality: string[]; revised: boolean; late: boolean })[];
+}
 
 /** Broadcast on `runs.changed`: ids of runs whose row changed; listeners read the row. */
 export const RunsChangedMessage = z.object({ organization: z.uuid(), runs: z.array(z.uuid()) });

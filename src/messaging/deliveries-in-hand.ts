@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
 import type { Delivery, Disposition, Handler } from './broker.js';
-import { queueMetrics } from './messaging-metrics.js';
+import { consumeMetrics } from './messaging-metrics.js';
 import type { QueueName } from './topology.js';
 
 /** A failed delivery waits this long before it is requeued, so that a failing handler does not spin. */
@@ -83,7 +83,7 @@ export class DeliveriesInHand<Token> {
   }
 
   private settled(kind: Disposition['kind']): void {
-    queueMetrics[this.queue].consumed[kind].inc();
+    consumeMetrics[this.queue][kind].inc();
     this.count--;
     const next = this.waiting.shift();
     if (next) this.handle(next.delivery, next.token);

@@ -1,24 +1,39 @@
 import type { Logger } from '../telemetry.js';
-import { PublishError, type Broker, type Consumer, type Handler, type PublishOptions } from './broker.js';
+import {
+  PublishError,
+  type Broker,
+  type Consumer,
+  type ConsumeOptions,
+  type Handler,
+  type PublishOptions,
+} from './broker.js';
 import { deadLetterHeaders, deadQueueOf } from './dead-letters.js';
 import { MemoryConsumer, type MemorySettlement } from './memory-consumer.js';
 import { MemoryListener } from './memory-listener.js';
 import { MemoryQueue, messageIn, type MemoryMessage } from './memory-queue.js';
 import { newMessageId } from './message-id.js';
 import { OutstandingPublishes } from './outstanding-publishes.js';
+import { topicMatches } from './topic-pattern.js';
 import {
   DEAD_QUEUES,
   EXCHANGES,
   QUEUES,
+  TOPICS,
   WORK_QUEUES,
   type ExchangeName,
   type QueueName,
+  type TopicName,
   type WorkQueue,
 } from './topology.js';
 
 const CLOSE_WAIT_MS = 5000;
 /** RabbitMQ expires the message at the head by timer; here all queues are looked through. */
 const EXPIRY_SWEEP_MS = 100;
+
+interface Binding {
+  readonly pattern: string;
+  readonly listener: MemoryListener;
+}
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -30,6 +45,7 @@ export class MemoryBroker implements Broker {
   readonly description = 'in-process broker';
   private readonly queues: ReadonlyMap<QueueName, MemoryQueue>;
   private readonly listeners = new Map(EXCHANGES.map((name) => [name, new Set<MemoryListener>()]));
+  private readonly bindings = new Map(TOPICS.map((name) => [name, new Set<Binding>()]));
   private readonly consumers = new Set<MemoryConsumer>();
   private readonly outstanding = new OutstandingPublishes<undefined>();
   private readonly expirySweeper: NodeJS.Timeout;
@@ -66,7 +82,27 @@ export class MemoryBroker implements Broker {
     });
   }
 
-  async consume(queue: QueueName, handler: Handler, { prefetch }: { prefetch: number }): Promise<Consumer> {
+  publishTo(topic: TopicName, routingKey: string, body: Buffer, options: PublishOptions = {}): Promise<void> {
+    return this.outstanding.open(topic, undefined, body.length, options, (publish) => {
+      for (const { pattern, listener } of this.bindings.get(topic)!)
+        if (topicMatches(pattern, routingKey)) listener.offer(body);
+      this.outstanding.confirm(publish);
+    });
+  }
+
+  /**
+   * Listens to a topic exchange within this process, as a queue bound with `pattern` would; for what is embedded here.
+   * Best effort as `listen`: nothing outlives the process.
+   */
+  async bind(topic: TopicName, pattern: string, listener: (body: Buffer) => void): Promise<Consumer> {
+    this.refuseWhenClosed();
+    const bindings = this.bindings.get(topic)!;
+    const binding = { pattern, listener: new MemoryListener(listener, this.log, () => bindings.delete(binding)) };
+    bindings.add(binding);
+    return binding.listener;
+  }
+
+  async consume(queue: QueueName, handler: Handler, { prefetch }: ConsumeOptions): Promise<Consumer> {
     this.refuseWhenClosed();
     const onEnd = (ended: MemoryConsumer) => this.consumers.delete(ended);
     const consumer = new MemoryConsumer(
@@ -80,6 +116,10 @@ export class MemoryBroker implements Broker {
     );
     this.consumers.add(consumer);
     return consumer;
+  }
+
+  async depth(queue: QueueName): Promise<number> {
+    return this.queue(queue).waiting;
   }
 
   async broadcast(exchange: ExchangeName, body: Buffer): Promise<void> {
@@ -102,6 +142,7 @@ export class MemoryBroker implements Broker {
     clearInterval(this.expirySweeper);
     for (const consumer of this.consumers) consumer.stop();
     for (const listeners of this.listeners.values()) for (const listener of listeners) await listener.drain();
+    for (const bindings of this.bindings.values()) for (const { listener } of bindings) await listener.drain();
   }
 
   private queue(name: QueueName): MemoryQueue {

@@ -50,6 +50,11 @@ export class MemoryQueue {
     this.queue = new Queue(name, options, events as unknown as ExchangeEventEmitter);
   }
 
+  /** Messages no consumer has yet. */
+  get waiting(): number {
+    return this.queue.messageCount;
+  }
+
   /** Takes `message`, or answers false when the queue is full. */
   offer(message: MemoryMessage, expiresAfterMs?: number): boolean {
     if (this.messages >= MAX_MESSAGES || this.bytes + message.body.length > MAX_BYTES) return false;

@@ -1,7 +1,7 @@
 import { Counter } from 'prom-client';
 import { metrics } from '../telemetry.js';
 import type { Disposition } from './broker.js';
-import { DEAD_QUEUES, WORK_QUEUES, type ExchangeName, type QueueName } from './topology.js';
+import { DEAD_QUEUES, TOPICS, WORK_QUEUES, type ExchangeName, type PublishTarget, type QueueName } from './topology.js';
 
 const published = new Counter({
   name: 'amr_messages_published_total',
@@ -29,29 +29,37 @@ export const brokerReconnects = new Counter({
   registers: [metrics],
 });
 
+/** Times that a consumer changed how many deliveries it takes at once, by their size. */
+export const prefetchChanges = new Counter({
+  name: 'amr_prefetch_changes_total',
+  help: 'Times that a consumer changed how many deliveries it takes at once, by their size.',
+  labelNames: ['queue'],
+  registers: [metrics],
+});
+
 type Child = Counter.Internal;
 
-interface QueueMetrics {
-  readonly published: Child;
-  readonly failed: Child;
-  readonly consumed: Readonly<Record<Disposition['kind'], Child>>;
-}
+type PublishMetrics = Readonly<Record<'published' | 'failed', Child>>;
+type ConsumeMetrics = Readonly<Record<Disposition['kind'], Child>>;
 
-/** Counters of each queue, resolved once: labels are not looked up per message. */
-export const queueMetrics = Object.fromEntries(
-  [...WORK_QUEUES, ...DEAD_QUEUES].map((queue): [QueueName, QueueMetrics] => [
+/** Counters of each queue and topic exchange, resolved once: labels are not looked up per message. */
+export const publishMetrics = Object.fromEntries(
+  [...WORK_QUEUES, ...DEAD_QUEUES, ...TOPICS].map((target): [PublishTarget, PublishMetrics] => [
+    target,
+    { published: published.labels(target), failed: failed.labels(target) },
+  ]),
+) as Record<PublishTarget, PublishMetrics>;
+
+export const consumeMetrics = Object.fromEntries(
+  [...WORK_QUEUES, ...DEAD_QUEUES].map((queue): [QueueName, ConsumeMetrics] => [
     queue,
     {
-      published: published.labels(queue),
-      failed: failed.labels(queue),
-      consumed: {
-        ack: consumed.labels(queue, 'ack'),
-        requeue: consumed.labels(queue, 'requeue'),
-        'dead-letter': consumed.labels(queue, 'dead-letter'),
-      },
+      ack: consumed.labels(queue, 'ack'),
+      requeue: consumed.labels(queue, 'requeue'),
+      'dead-letter': consumed.labels(queue, 'dead-letter'),
     },
   ]),
-) as Record<QueueName, QueueMetrics>;
+) as Record<QueueName, ConsumeMetrics>;
 
 /** Counts a broadcast that was dropped because the connection could not take it. */
 export function countDroppedBroadcast(exchange: ExchangeName): void {

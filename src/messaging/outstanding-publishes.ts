@@ -1,6 +1,6 @@
 import { PublishError, type PublishOptions } from './broker.js';
-import { queueMetrics } from './messaging-metrics.js';
-import type { QueueName } from './topology.js';
+import { publishMetrics } from './messaging-metrics.js';
+import type { PublishTarget } from './topology.js';
 
 const MAX_MESSAGES = 100_000;
 const MAX_BYTES = 256 * 1024 * 1024;
@@ -10,7 +10,7 @@ const SWEEP_MS = 100;
 
 /** A publish that is neither confirmed nor failed yet, with the message as the broker at hand needs it. */
 export interface OutstandingPublish<Message> {
-  readonly queue: QueueName;
+  readonly target: PublishTarget;
   readonly message: Message;
   readonly bytes: number;
   /** On the clock of `performance.now()`. */
@@ -36,7 +36,7 @@ export class OutstandingPublishes<Message> implements Iterable<OutstandingPublis
 
   /** Hands a new publish to `send`. The promise settles by `confirm`, by `fail` or at the deadline. */
   open(
-    queue: QueueName,
+    target: PublishTarget,
     message: Message,
     bytes: number,
     options: PublishOptions,
@@ -44,12 +44,12 @@ export class OutstandingPublishes<Message> implements Iterable<OutstandingPublis
   ): Promise<void> {
     const refusal = this.refusal(bytes);
     if (refusal) {
-      queueMetrics[queue].failed.inc();
-      return Promise.reject(new PublishError(`The message for ${queue} was not published: ${refusal}`));
+      publishMetrics[target].failed.inc();
+      return Promise.reject(new PublishError(`The message for ${target} was not published: ${refusal}`));
     }
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + (options.confirmTimeoutMs ?? DEFAULT_CONFIRM_TIMEOUT_MS);
-      const publish = { queue, message, bytes, deadline, resolve, reject };
+      const publish = { target, message, bytes, deadline, resolve, reject };
       this.waiting.add(publish);
       this.bytes += bytes;
       send(publish);
@@ -59,14 +59,14 @@ export class OutstandingPublishes<Message> implements Iterable<OutstandingPublis
   /** Does nothing when the publish has been settled already; so does `fail`. */
   confirm(publish: OutstandingPublish<Message>): void {
     if (!this.remove(publish)) return;
-    queueMetrics[publish.queue].published.inc();
+    publishMetrics[publish.target].published.inc();
     publish.resolve();
   }
 
   fail(publish: OutstandingPublish<Message>, reason: string): void {
     if (!this.remove(publish)) return;
-    queueMetrics[publish.queue].failed.inc();
-    publish.reject(new PublishError(`The message for ${publish.queue} was not confirmed: ${reason}`));
+    publishMetrics[publish.target].failed.inc();
+    publish.reject(new PublishError(`The message for ${publish.target} was not confirmed: ${reason}`));
   }
 
   /** Refuses new publishes, waits up to `waitMs` for the outstanding ones, then fails the rest. */

@@ -1,15 +1,17 @@
 import type { Config } from '../config.js';
 import type { Logger } from '../telemetry.js';
-import type { Broker, Consumer, Handler, PublishOptions } from './broker.js';
+import type { Broker, Consumer, ConsumeOptions, Handler, PublishOptions } from './broker.js';
 import { RabbitMqBroadcaster } from './rabbitmq-broadcaster.js';
 import { RabbitMqConnection } from './rabbitmq-connection.js';
 import { RabbitMqConsumer } from './rabbitmq-consumer.js';
 import { RabbitMqListener } from './rabbitmq-listener.js';
 import { RabbitMqPublisher } from './rabbitmq-publisher.js';
-import type { ExchangeName, QueueName } from './topology.js';
+import { RabbitMqTopicPublisher } from './rabbitmq-topic-publisher.js';
+import type { ExchangeName, QueueName, TopicName } from './topology.js';
 
 const CONNECT_PATIENCE_MS = 10_000;
 const CLOSE_WAIT_MS = 5000;
+const DEPTH_WAIT_MS = 5000;
 
 /** A `Broker` on RabbitMQ 3.10 or newer: one connection, one channel per purpose. */
 export class RabbitMqBroker implements Broker {
@@ -18,6 +20,7 @@ export class RabbitMqBroker implements Broker {
   private constructor(
     private readonly connection: RabbitMqConnection,
     private readonly publisher: RabbitMqPublisher,
+    private readonly topicPublisher: RabbitMqTopicPublisher,
     private readonly broadcaster: RabbitMqBroadcaster,
     private readonly log: Logger,
   ) {}
@@ -30,10 +33,12 @@ export class RabbitMqBroker implements Broker {
   ): Promise<RabbitMqBroker> {
     const connection = await RabbitMqConnection.open(config, log, patienceMs);
     const publisher = new RabbitMqPublisher(connection, log);
+    const topicPublisher = new RabbitMqTopicPublisher(connection, log);
     const broadcaster = new RabbitMqBroadcaster(connection, log);
+    await connection.keep(topicPublisher);
     await connection.keep(publisher);
     await connection.keep(broadcaster);
-    return new RabbitMqBroker(connection, publisher, broadcaster, log);
+    return new RabbitMqBroker(connection, publisher, topicPublisher, broadcaster, log);
   }
 
   get description(): string {
@@ -48,9 +53,13 @@ export class RabbitMqBroker implements Broker {
     return this.publisher.publish(queue, body, options);
   }
 
-  async consume(queue: QueueName, handler: Handler, { prefetch }: { prefetch: number }): Promise<Consumer> {
+  publishTo(topic: TopicName, routingKey: string, body: Buffer, options: PublishOptions = {}): Promise<void> {
+    return this.topicPublisher.publishTo(topic, routingKey, body, options);
+  }
+
+  async consume(queue: QueueName, handler: Handler, options: ConsumeOptions): Promise<Consumer> {
     this.refuseWhenClosed();
-    const consumer = new RabbitMqConsumer(this.connection, this.publisher, queue, prefetch, handler, this.log);
+    const consumer = new RabbitMqConsumer(this.connection, this.publisher, queue, options, handler, this.log);
     await this.connection.keep(consumer);
     return consumer;
   }
@@ -66,13 +75,33 @@ export class RabbitMqBroker implements Broker {
     return consumer;
   }
 
+  async depth(queue: QueueName): Promise<number> {
+    const { model, queuePrefix } = this.connection;
+    if (model === undefined) throw new Error('not connected');
+    // Of its own: a channel is closed by the broker where a queue is missing.
+    const channel = await within(DEPTH_WAIT_MS, model.createChannel());
+    channel.on('error', () => undefined); // the call fails too
+    try {
+      return (await within(DEPTH_WAIT_MS, channel.checkQueue(queuePrefix + queue))).messageCount;
+    } finally {
+      channel.close().catch(() => undefined); // closed already
+    }
+  }
+
   async close(): Promise<void> {
     this.closed = true;
-    await this.publisher.close(CLOSE_WAIT_MS);
+    await Promise.all([this.publisher, this.topicPublisher].map((publisher) => publisher.close(CLOSE_WAIT_MS)));
     await this.connection.close();
   }
 
   private refuseWhenClosed(): void {
     if (this.closed) throw new Error('The broker is closed: nothing can be consumed.');
   }
+}
+
+function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`RabbitMQ did not answer within ${ms / 1000} s`)), ms);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

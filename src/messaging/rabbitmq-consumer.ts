@@ -1,9 +1,10 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Logger } from '../telemetry.js';
-import { PublishError, type Consumer, type Handler } from './broker.js';
+import { PublishError, type Consumer, type ConsumeOptions, type Handler } from './broker.js';
 import { CoalescedAcks } from './coalesced-acks.js';
 import { deadLetterHeaders, deadQueueOf } from './dead-letters.js';
 import { DeliveriesInHand, type Settlement } from './deliveries-in-hand.js';
+import { RabbitMqFlow } from './rabbitmq-flow.js';
 import { ReopeningChannel } from './rabbitmq-channel.js';
 import type { RabbitMqConnection } from './rabbitmq-connection.js';
 import { toDelivery } from './rabbitmq-message.js';
@@ -14,6 +15,7 @@ import type { QueueName } from './topology.js';
 /** A delivery is settled on the channel it came from, and on no other. */
 interface Token {
   readonly acks: CoalescedAcks;
+  readonly flow: RabbitMqFlow;
   readonly message: ConsumeMessage;
 }
 
@@ -21,36 +23,38 @@ interface Token {
 export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Settlement<Token> {
   private readonly inHand: DeliveriesInHand<Token>;
   private acks: CoalescedAcks | undefined;
-  private consumerTag = '';
+  private flow: RabbitMqFlow | undefined;
   private draining = false;
 
   constructor(
     private readonly connection: RabbitMqConnection,
     private readonly publisher: RabbitMqPublisher,
     private readonly queue: QueueName,
-    private readonly prefetch: number,
+    private readonly options: ConsumeOptions,
     handler: Handler,
     log: Logger,
   ) {
     super(connection, log);
-    this.inHand = new DeliveriesInHand(queue, prefetch, handler, this, log);
+    this.inHand = new DeliveriesInHand(queue, options.prefetch, handler, this, log);
   }
 
   async drain(): Promise<void> {
     this.draining = true;
     this.connection.release(this);
-    await this.channel?.cancel(this.consumerTag).catch(() => undefined); // went with its channel
+    await this.flow?.end();
     await this.inHand.drain();
     this.acks?.flush();
     await this.retire();
   }
 
-  ack({ acks, message }: Token): void {
+  ack({ acks, flow, message }: Token): void {
     acks.ack(message);
+    flow.settled(message.content.length);
   }
 
-  requeue({ acks, message }: Token): void {
+  requeue({ acks, flow, message }: Token): void {
     acks.requeue(message);
+    flow.settled(message.content.length);
   }
 
   /** Published first: a crash between the two repeats the dead letter, the other order could lose it. */
@@ -74,23 +78,32 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     this.inHand.forgetWaiting();
     // Declared again: the broker also ends a consumer because its queue was deleted.
     await assertQueue(channel, this.connection.queuePrefix, this.queue);
-    await channel.prefetch(this.prefetch);
     const name = this.connection.queuePrefix + this.queue;
-    const acks = new CoalescedAcks(channel);
+    const acks = new CoalescedAcks(channel, this.options.holdAcksMs);
     this.acks = acks;
-    const { consumerTag } = await channel.consume(name, (message) => this.onMessage(channel, acks, message));
-    this.consumerTag = consumerTag;
+    const flow = new RabbitMqFlow(channel, name, this.queue, this.options, (message) =>
+      this.onMessage(channel, { acks, flow }, message),
+    );
+    this.flow = flow;
+    await flow.start();
   }
 
-  private onMessage(channel: Channel, acks: CoalescedAcks, message: ConsumeMessage | null): void {
+  private onMessage(
+    channel: Channel,
+    { acks, flow }: Pick<Token, 'acks' | 'flow'>,
+    message: ConsumeMessage | null,
+  ): void {
     if (message === null) {
       this.log.warn({ queue: this.queue }, 'RabbitMQ cancelled a consumer; it subscribes again');
       channel.close().catch(() => undefined); // opened again because it closes
-    } else if (this.draining) {
-      this.requeue({ acks, message });
+      return;
+    }
+    flow.received(message.content.length);
+    if (this.draining) {
+      this.requeue({ acks, flow, message });
     } else {
       const revoked = () => this.acks !== acks || this.channel === undefined;
-      this.inHand.take(toDelivery(message, this.connection.queuePrefix, revoked), { acks, message });
+      this.inHand.take(toDelivery(message, this.connection.queuePrefix, revoked), { acks, flow, message });
     }
   }
 }

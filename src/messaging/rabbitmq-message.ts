@@ -7,11 +7,13 @@ const PUBLISHED_AT_HEADER = 'x-amr-published-at';
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
+export type MessageProperties = Omit<Options.Publish, 'headers'> & { readonly headers: Record<string, unknown> };
+
 /** Properties of a persistent message; `mandatory` makes the broker return what no queue takes. */
-export function publishProperties(options: PublishOptions, publishedAt: number): Options.Publish {
+export function publishProperties(options: PublishOptions, publishedAt: number, mandatory: boolean): MessageProperties {
   return {
     persistent: true,
-    mandatory: true,
+    mandatory,
     contentType: 'application/json',
     messageId: options.messageId ?? newMessageId(),
     timestamp: Math.floor(publishedAt / 1000),

@@ -1,14 +1,17 @@
-import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Message, type Options } from 'amqplib';
+import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Message } from 'amqplib';
 import { messageOf } from '../errors.js';
-import type { PublishOptions } from './broker.js';
+import { RESENT_HEADER, type PublishOptions } from './broker.js';
 import { OutstandingPublishes, type OutstandingPublish } from './outstanding-publishes.js';
 import { ReopeningChannel } from './rabbitmq-channel.js';
-import { publishProperties } from './rabbitmq-message.js';
-import type { QueueName } from './topology.js';
+import { publishProperties, type MessageProperties } from './rabbitmq-message.js';
+import type { PublishTarget, QueueName, TopicName } from './topology.js';
 
 interface Envelope {
+  /** '' is the exchange that takes a queue's name for the routing key. */
+  readonly exchange: string;
+  readonly routingKey: string;
   readonly body: Buffer;
-  readonly properties: Options.Publish;
+  readonly properties: MessageProperties;
   readonly once: boolean;
   /** Written to the channel in use. */
   sent: boolean;
@@ -25,20 +28,30 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
 
   /** `publishedAt` is that of the original when a message is moved. */
   publish(queue: QueueName, body: Buffer, options: PublishOptions, publishedAt = Date.now()): Promise<void> {
-    const envelope = {
-      body,
-      properties: publishProperties(options, publishedAt),
-      once: options.once ?? false,
-      sent: false,
-    };
-    return this.outstanding.open(queue, envelope, body.length, options, (publish) => {
-      if (this.channel && !this.full) this.send(this.channel, publish);
-    });
+    const properties = publishProperties(options, publishedAt, true);
+    return this.hand(queue, { exchange: '', routingKey: this.home.queuePrefix + queue, body, properties }, options);
+  }
+
+  /** Nobody need be bound to a topic: what no queue takes is confirmed. */
+  publishTo(topic: TopicName, routingKey: string, body: Buffer, options: PublishOptions): Promise<void> {
+    const properties = publishProperties(options, Date.now(), false);
+    return this.hand(topic, { exchange: this.home.queuePrefix + topic, routingKey, body, properties }, options);
   }
 
   /** Waits up to `waitMs` for outstanding confirms; later publishes reject. */
   close(waitMs: number): Promise<void> {
     return this.outstanding.close(waitMs);
+  }
+
+  private hand(
+    target: PublishTarget,
+    message: Omit<Envelope, 'once' | 'sent'>,
+    options: PublishOptions,
+  ): Promise<void> {
+    const envelope = { ...message, once: options.once ?? false, sent: false };
+    return this.outstanding.open(target, envelope, message.body.length, options, (publish) => {
+      if (this.channel && !this.full) this.send(this.channel, publish);
+    });
   }
 
   protected open(model: ChannelModel): Promise<ConfirmChannel> {
@@ -51,7 +64,10 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
     for (const publish of this.outstanding) {
       const { message } = publish;
       if (message.once && message.sent) this.outstanding.fail(publish, 'the connection was lost; it is not sent twice');
-      else message.sent = false;
+      else if (message.sent) {
+        message.sent = false;
+        message.properties.headers[RESENT_HEADER] = 'true';
+      }
     }
     this.sendWaiting(channel);
   }
@@ -65,14 +81,14 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
   }
 
   private send(channel: ConfirmChannel, publish: OutstandingPublish<Envelope>): void {
-    const { body, properties } = publish.message;
+    const { exchange, routingKey, body, properties } = publish.message;
     const onConfirm = (error: unknown) => {
       if (error === null) this.outstanding.confirm(publish);
       // A lost channel fails its callbacks as well, but is not `this.channel` any more: the next one sends again.
-      else if (channel === this.channel) this.outstanding.fail(publish, 'RabbitMQ refused it, the queue may be full');
+      else if (channel === this.channel) this.outstanding.fail(publish, 'RabbitMQ refused it, a queue may be full');
     };
     try {
-      this.full = !channel.publish('', this.home.queuePrefix + publish.queue, body, properties, onConfirm);
+      this.full = !channel.publish(exchange, routingKey, body, properties, onConfirm);
       publish.message.sent = true;
     } catch (error) {
       // On a channel that is closing the message waits for the next; anything else is the message's own fault.
@@ -84,7 +100,7 @@ export class RabbitMqPublisher extends ReopeningChannel<ConfirmChannel> {
   private refuseReturned(message: Message): void {
     for (const publish of this.outstanding) {
       if (publish.message.properties.messageId !== message.properties.messageId) continue;
-      if (this.home.queuePrefix + publish.queue !== message.fields.routingKey) continue;
+      if (publish.message.routingKey !== message.fields.routingKey) continue;
       this.outstanding.fail(publish, `RabbitMQ has no queue ${message.fields.routingKey}`);
       return;
     }

@@ -1,7 +1,7 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import { StartupError, messageOf } from '../errors.js';
 import { deadQueueOf } from './dead-letters.js';
-import { DEAD_QUEUES, EXCHANGES, WORK_QUEUES, workQueueArguments, type QueueName } from './topology.js';
+import { DEAD_QUEUES, EXCHANGES, TOPICS, WORK_QUEUES, workQueueArguments, type QueueName } from './topology.js';
 
 const PRECONDITION_FAILED = 406; // AMQP 0-9-1, 1.2 "Reply codes"
 
@@ -24,7 +24,23 @@ export async function assertTopology(model: ChannelModel, prefix: string): Promi
       throw explain(error, 'Exchange', name, `delete it (rabbitmqadmin delete exchange name=${name})`);
     });
   }
+  await assertTopics(channel, prefix);
   await channel.close();
+}
+
+/** Declares the exchanges of other programs, as `assertTopology` does. */
+export async function assertTopics(channel: Channel, prefix: string): Promise<void> {
+  for (const topic of TOPICS) {
+    const name = prefix + topic;
+    await channel.assertExchange(name, 'topic', { durable: true }).catch((error: unknown) => {
+      throw explain(
+        error,
+        'Exchange',
+        name,
+        `delete it (rabbitmqadmin delete exchange name=${name}), bind to it again`,
+      );
+    });
+  }
 }
 
 /** Declares one queue, as `assertTopology` does. */

@@ -19,8 +19,15 @@ export const WORK_QUEUES = Object.keys(QUEUES) as readonly WorkQueue[];
 export const DEAD_QUEUES = WORK_QUEUES.map((name): DeadQueue => `${name}.dead`);
 
 /** Fanout exchanges for transient news: each listener has its own exclusive queue that drops its oldest message when full. */
-export const EXCHANGES = ['readings.committed', 'runs.changed'] as const;
+export const EXCHANGES = ['readings.committed', 'runs.changed', 'amr.control'] as const;
 export type ExchangeName = (typeof EXCHANGES)[number];
+
+/** Durable topic exchanges for other programs, who bind queues of their own; see `docs/messages.md` for keys and bodies. */
+export const TOPICS = ['readings', 'alerts'] as const;
+export type TopicName = (typeof TOPICS)[number];
+
+/** Where a publish with a confirm may go. */
+export type PublishTarget = QueueName | TopicName;
 
 /** Messages one listener may lag behind before the oldest are dropped (a gap is filled from the database). */
 export const LISTENER_BACKLOG = 10_000;

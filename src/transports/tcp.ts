@@ -53,7 +53,7 @@ class TcpLink implements Link {
   #received: Uint8Array[] = [];
   #receivedBytes = 0;
   /** Why nothing more will arrive. Bytes that came before are still handed out. */
-  #closed: Error | undefined;
+  #closed: (() => Error) | undefined;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -66,16 +66,18 @@ class TcpLink implements Link {
       if (this.#receivedBytes > RECEIVE_BUFFER_BYTES) socket.pause();
       this.#wake?.();
     });
-    socket.on('end', () => this.#close(this.#lost(`${target} hung up`)));
-    socket.on('error', (error) => this.#close(this.#lost(`connection to ${target} lost: ${error.message}`, error)));
-    socket.on('close', () => this.#close(this.#lost(`connection to ${target} closed`)));
+    socket.on('end', () => this.#close(() => this.#lost(`${target} hung up`)));
+    socket.on('error', (error) =>
+      this.#close(() => this.#lost(`connection to ${target} lost: ${error.message}`, error)),
+    );
+    socket.on('close', () => this.#close(() => this.#lost(`connection to ${target} closed`)));
   }
 
   send(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#closed);
+      if (this.#closed) return reject(this.#closed());
       this.socket.write(bytes, (error) => {
-        if (error) reject(this.#closed ?? this.#lost(`connection to ${this.target} lost: ${error.message}`, error));
+        if (error) reject(this.#closed?.() ?? this.#lost(`connection to ${this.target} lost: ${error.message}`, error));
         else resolve();
       });
     });
@@ -84,13 +86,13 @@ class TcpLink implements Link {
   async receive(timeoutMs: number): Promise<Uint8Array> {
     if (this.#receivedBytes === 0 && !this.#closed) await this.#arrival(timeoutMs);
     if (this.#receivedBytes > 0) return this.#take();
-    throw this.#closed ?? new MeterError('TIMEOUT', `nothing from ${this.target} within ${timeoutMs} ms`);
+    throw this.#closed?.() ?? new MeterError('TIMEOUT', `nothing from ${this.target} within ${timeoutMs} ms`);
   }
 
   destroy(reason?: Error): void {
     this.#received = [];
     this.#receivedBytes = 0;
-    this.#close(reason ?? this.#lost(`connection to ${this.target} closed by us`));
+    this.#close(() => reason ?? this.#lost(`connection to ${this.target} closed by us`));
     this.socket.destroy();
   }
 
@@ -115,7 +117,8 @@ class TcpLink implements Link {
     return bytes;
   }
 
-  #close(reason: Error): void {
+  /** `reason` makes the error for whoever asks: most sessions end with nobody asking, and its stack trace is dear. */
+  #close(reason: () => Error): void {
     this.#closed ??= reason;
     this.#wake?.();
   }
