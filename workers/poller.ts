@@ -1,6 +1,8 @@
 import type { Worker, WorkerContext } from '../src/lifecycle.js';
 import type { Broker } from '../src/messaging/broker.js';
 import { createCollection } from '../src/services/collection.js';
+import { startHeartbeat } from '../src/services/heartbeat.js';
+import { ReadingPublisher } from '../src/services/reading-publisher.js';
 import { useBroker } from '../src/resources.js';
 
 export interface PollerOptions {
@@ -23,10 +25,18 @@ export async function startPoller(
   broker: Broker,
   { queues, sessions }: PollerOptions,
 ): Promise<string> {
-  const collection = createCollection(broker, config, log);
+  const publisher = new ReadingPublisher(broker, log);
+  // Hooks run last-in, first-out: after the consumers have drained and before the broker closes.
+  onStop(() => publisher.stop());
+  const collection = createCollection(broker, publisher, config, log);
+  // Before the first session: a cancellation that came in between would be missed.
+  const control = await broker.listen('amr.control', collection.control);
+  onStop(() => control.drain());
   const consumers = await Promise.all(
     queues.map((queue) => broker.consume(queue, collection.run, { prefetch: sessions })),
   );
+  const { openSessions } = collection;
+  onStop(startHeartbeat(broker, { queues, maxSessions: sessions * queues.length, openSessions }, log));
   onStop(async () => {
     const grace = setTimeout(() => collection.abort(), GRACE_MS);
     // All at once: a queue drained later would begin new sessions meanwhile.

@@ -4,15 +4,19 @@ import { messageOf } from '../src/errors.js';
 import type { Worker, WorkerContext } from '../src/lifecycle.js';
 import { DEAD_QUEUES } from '../src/messaging/topology.js';
 import { pause } from '../src/retry.js';
+import { sideBySide } from '../src/side-by-side.js';
+import { repeatCancelRequestsWhileLeading } from '../src/services/cancel-requests.js';
 import { createDeadLetterHandler } from '../src/services/dead-letters.js';
 import { dispatchWhileLeading } from '../src/services/dispatch.js';
-import { endLeases, expireRuns } from '../src/services/leases.js';
-import { createResultsHandler } from '../src/services/results.js';
+import { expireRuns } from '../src/services/expiry.js';
+import { endLeases } from '../src/services/leases.js';
+import { ResultsBook } from '../src/services/results.js';
 import { materialiseDueSlots } from '../src/services/slots.js';
+import { countSilentWorkersWhileLeading } from '../src/services/worker-registry.js';
 import { useBroker, useDatabase, type Resources } from '../src/resources.js';
 
-/** Results booked at once; each is a short transaction. */
-const RESULTS_PREFETCH = 20;
+/** Results taken at once: more than one batch, so that the next is at hand when one is booked. */
+const RESULTS_PREFETCH = 2_000;
 const LEASE_CHECK_MS = 1_000;
 const STALLED_MS = 30_000;
 
@@ -29,13 +33,8 @@ export async function startScheduler(
   const stopping = new AbortController();
   const { pool, url } = database;
 
-  const results = await broker.consume(
-    'amr.results',
-    createResultsHandler(pool, broker, config, log, stopping.signal),
-    {
-      prefetch: RESULTS_PREFETCH,
-    },
-  );
+  const book = new ResultsBook(pool, broker, config, log, stopping.signal);
+  const results = await broker.consume('amr.results', book.handle, { prefetch: RESULTS_PREFETCH });
   onStop(() => results.drain());
   for (const queue of DEAD_QUEUES.filter((name) => name !== 'readings.new.dead')) {
     const dead = await broker.consume(queue, createDeadLetterHandler(pool, queue, log, stopping.signal), {
@@ -46,14 +45,18 @@ export async function startScheduler(
 
   onStop(
     whileLeading(url, 'dispatcher', log, async (leadership) => {
-      const leases = async () => {
-        while (!leadership.signal.aborted) {
+      const leases = async (signal: AbortSignal) => {
+        while (!signal.aborted) {
           await endLeases(pool, broker);
           await expireRuns(pool, broker);
-          await pause(LEASE_CHECK_MS, leadership.signal);
+          await pause(LEASE_CHECK_MS, signal);
         }
       };
-      await Promise.all([dispatchWhileLeading(pool, broker, config, log, leadership), leases()]);
+      const dispatch = (signal: AbortSignal) =>
+        dispatchWhileLeading(pool, broker, config, log, { client: leadership.client, signal });
+      const cancelRequests = (signal: AbortSignal) => repeatCancelRequestsWhileLeading(pool, broker, signal);
+      const silentWorkers = (signal: AbortSignal) => countSilentWorkersWhileLeading(pool, signal);
+      await sideBySide(leadership.signal, dispatch, leases, cancelRequests, silentWorkers);
     }),
   );
 
@@ -69,7 +72,10 @@ export async function startScheduler(
     waitForCompletion: true,
     onTick: async () => {
       try {
-        for (const slot of await materialiseDueSlots(pool)) log.info(slot, 'slot materialised');
+        const made = await materialiseDueSlots(pool, ({ task, name, error }) =>
+          log.error({ task, name, err: messageOf(error) }, 'a slot could not be materialised; tried again in a second'),
+        );
+        for (const slot of made) log.info(slot, 'slot materialised');
         lastTick = performance.now();
       } catch (error) {
         log.warn({ err: messageOf(error) }, 'slots could not be materialised; tried again in a second');

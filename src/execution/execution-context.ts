@@ -20,6 +20,8 @@ export interface SessionCall {
   runId: string;
   taskCall: string;
   kwargs: Record<string, unknown>;
+  /** `CallOutcome.resume` of an earlier try. */
+  resume?: Record<string, unknown> | undefined;
 }
 
 export interface SessionMeter {
@@ -37,7 +39,8 @@ export interface SessionRequest {
   meter: SessionMeter;
   /** Opened credentials, such as `{password: '00000000'}`. Never logged. */
   credentials?: Record<string, string>;
-  calls: readonly SessionCall[];
+  /** Taken one by one, each when the one before has ended: by then it may have been cancelled. */
+  calls: Iterable<SessionCall>;
 }
 
 export interface SessionEnvironment {
@@ -56,6 +59,8 @@ export interface CallOutcome {
   /** Meter clock minus ours, when the call measured it. */
   clockDeviationSeconds?: number;
   error?: MeterError;
+  /** With `error`: where another try goes on, as `readings` are kept. Plain JSON; the call alone understands it. */
+  resume?: Record<string, unknown>;
 }
 
 /** A task call that a context offers. */
@@ -67,6 +72,11 @@ export interface TaskCallDescription {
   idempotent: boolean;
   /** Parses and normalises kwargs; unknown keys are errors. */
   kwargs: z.ZodType<Record<string, unknown>>;
+  /**
+   * Kwargs as saved, changed so that one execution at the latest of several slots reads what one at each would have,
+   * the oldest being `spanSeconds` earlier. Undefined where that cannot be. Absent: each slot needs an execution.
+   */
+  mergeSlots?(kwargs: Record<string, unknown>, spanSeconds: number): Record<string, unknown> | undefined;
 }
 
 /**

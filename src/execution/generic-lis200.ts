@@ -16,18 +16,20 @@ async function* run(request: SessionRequest, environment: SessionEnvironment): A
   const line = new Iec62056Line(environment.link, environment);
   try {
     const session = await Lis200Session.open(line, request, environment);
-    for (const { runId, taskCall, kwargs } of request.calls) {
+    for (const { runId, taskCall, kwargs, resume } of request.calls) {
       const outcome: CallOutcome = { runId, readings: [] };
       try {
         const call = lis200Calls.get(taskCall);
         if (!call) throw new MeterError('UNSUPPORTED', `generic_lis200 has no task call ${JSON.stringify(taskCall)}`);
-        await call.execute(session, kwargs, outcome);
+        await call.execute(session, kwargs, outcome, resume);
       } catch (error) {
         outcome.error =
           error instanceof MeterError
             ? error
             : new MeterError('INTERNAL', messageOf(error), taskCall, { cause: error });
       }
+      // There is nothing to go on with when all was read.
+      if (!outcome.error) delete outcome.resume;
       yield outcome;
       // A refusal leaves the session in order; a broken line ends it for the calls still to come.
       if (line.failure) throw line.failure;

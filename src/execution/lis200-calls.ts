@@ -3,33 +3,35 @@ import { isDecimal } from '../domain/decimal.js';
 import { parseInstant } from '../domain/instant.js';
 import { MeterError } from '../errors.js';
 import { objectName, parseAddress, wireAddress } from '../protocols/lis200/address.js';
-import { readArchiveColumns, readArchiveRows, type ArchiveRange } from '../protocols/lis200/archive.js';
-import { archiveReadings } from '../protocols/lis200/archive-readings.js';
 import { formatMeterTime } from '../protocols/lis200/meter-time.js';
 import { canonicalUnit } from '../protocols/lis200/units.js';
 import { readValue } from '../protocols/lis200/values.js';
 import type { CallOutcome, TaskCallDescription } from './execution-context.js';
 import { parseKwargs } from './kwargs.js';
+import { parseArchiveResume, readArchive } from './lis200-archive.js';
 import { setTime } from './lis200-set-time.js';
 import type { Lis200Session } from './lis200-session.js';
 
-/** A task call together with what it does. `execute` writes into `outcome` as it goes: a failure keeps what was read. */
+/**
+ * A task call together with what it does. `execute` writes into `outcome` as it goes: a failure keeps what was read.
+ * `resume` is what an earlier try left in its outcome, unchecked.
+ */
 export interface Lis200Call extends TaskCallDescription {
-  execute(session: Lis200Session, kwargs: unknown, outcome: CallOutcome): Promise<void>;
+  execute(session: Lis200Session, kwargs: unknown, outcome: CallOutcome, resume?: unknown): Promise<void>;
 }
 
 function defineCall<Schema extends z.ZodType<Record<string, unknown>>>(
   definition: Omit<Lis200Call, 'kwargs' | 'execute'> & {
     kwargs: Schema;
-    execute(session: Lis200Session, kwargs: z.infer<Schema>, outcome: CallOutcome): Promise<void>;
+    execute(session: Lis200Session, kwargs: z.infer<Schema>, outcome: CallOutcome, resume?: unknown): Promise<void>;
   },
 ): Lis200Call {
   return {
     ...definition,
-    async execute(session, kwargs, outcome) {
+    async execute(session, kwargs, outcome, resume) {
       const parsed = parseKwargs(definition, kwargs);
       if (!parsed.ok) throw new MeterError('BAD_KWARGS', parsed.problem.message);
-      await definition.execute(session, parsed.kwargs as z.infer<Schema>, outcome);
+      await definition.execute(session, parsed.kwargs as z.infer<Schema>, outcome, resume);
     },
   };
 }
@@ -108,12 +110,27 @@ const readArchiveByDate = defineCall({
         when: ({ issues }) => issues.length === 0,
       },
     ),
-  async execute(session, { start_date, end_date, ...selection }, outcome) {
+  async execute(session, { start_date, end_date, ...selection }, outcome, resume) {
     const zone = await session.zone();
     const limit = (text: string) => formatMeterTime(zone.toWall(parseInstant(text)!));
     const to = end_date === undefined ? '' : limit(end_date);
-    await readArchive(session, { ...range(selection), from: limit(start_date), to }, outcome);
+    const earlier = parseArchiveResume(resume);
+    await readArchive(session, { ...range(selection), from: limit(start_date), to }, outcome, earlier?.last);
   },
+  // The range says what is read, not the slot: once is enough for any number of them.
+  mergeSlots: (kwargs) => kwargs,
+});
+
+const offsetKwargs = z.strictObject({
+  offset_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(20 * 366 * 86_400)
+    .describe(
+      "How far back from the meter's clock to read, in seconds. Let it overlap the run before: duplicates are stored once.",
+    ),
+  ...archiveSelection,
 });
 
 const readArchiveByOffsetSeconds = defineCall({
@@ -121,49 +138,24 @@ const readArchiveByOffsetSeconds = defineCall({
   description: "Reads the newest rows of an archive: those from the meter's own time minus an offset on.",
   writesToMeter: false,
   idempotent: true,
-  kwargs: z.strictObject({
-    offset_seconds: z
-      .number()
-      .int()
-      .min(1)
-      .max(20 * 366 * 86_400)
-      .describe(
-        "How far back from the meter's clock to read, in seconds. Let it overlap the run before: duplicates are stored once.",
-      ),
-    ...archiveSelection,
-  }),
-  async execute(session, { offset_seconds, ...selection }, outcome) {
+  kwargs: offsetKwargs,
+  async execute(session, { offset_seconds, ...selection }, outcome, resume) {
     const { meterMs, deviationSeconds } = await session.measureClock();
     outcome.clockDeviationSeconds = deviationSeconds;
     const zone = await session.zone();
-    const from = formatMeterTime(zone.toWall(meterMs - offset_seconds * 1000));
-    await readArchive(session, { ...range(selection), from, to: '' }, outcome);
+    const earlier = parseArchiveResume(resume);
+    // The window of the first try: the clock has moved on since, and the rows it left behind were asked for.
+    const from = earlier?.from ?? formatMeterTime(zone.toWall(meterMs - offset_seconds * 1000));
+    await readArchive(session, { ...range(selection), from, to: '' }, outcome, earlier?.last);
+  },
+  mergeSlots(kwargs, spanSeconds) {
+    const longer = { ...kwargs, offset_seconds: Number(kwargs['offset_seconds']) + spanSeconds };
+    return offsetKwargs.safeParse(longer).success ? longer : undefined;
   },
 });
 
 function range({ archive_number, control_position }: { archive_number: number; control_position: number }) {
   return { archive: archive_number, position: control_position };
-}
-
-async function readArchive(session: Lis200Session, archiveRange: ArchiveRange, outcome: CallOutcome): Promise<void> {
-  const { profile } = session;
-  const zone = await session.zone();
-  // Only a device that switches needs the column that says which of two equal times a row means.
-  const columns = await session.read(() => readArchiveColumns(archiveRange, { withNames: zone.switches }));
-  const rows: string[][] = [];
-  const layout = { columns: columns.length, rowsPerBlock: profile.rowsPerBlock };
-  try {
-    await session.read(() => readArchiveRows(archiveRange, layout, rows));
-  } finally {
-    const { readings, problems } = archiveReadings(rows, columns, profile, zone);
-    outcome.readings = readings;
-    if (problems.length > 0) outcome.error = unusableRows(archiveRange.archive, rows.length, problems);
-  }
-}
-
-function unusableRows(archive: number, rows: number, problems: readonly string[]): MeterError {
-  const message = `${problems.length} of ${rows} rows could not be used: ${problems[0]}`;
-  return new MeterError('PROTOCOL', message, `read archive ${archive}`);
 }
 
 const setTimeCall = defineCall({

@@ -22,6 +22,8 @@ export interface ClockMeasurement {
 /** A signed-on LIS200 device whose identity has been checked. */
 export class Lis200Session {
   #zone: MeterZone | undefined;
+  /** The meter's refusal of the password. Meters lock out after a few: it is not tried twice. */
+  #refusal: MeterError | undefined;
 
   private constructor(
     private readonly line: Iec62056Line,
@@ -71,10 +73,13 @@ export class Lis200Session {
     }
   }
 
-  /** Runs `body` with the supplier lock open, and closes the lock if it was closed before. */
+  /**
+   * Runs `body` with the supplier lock open, and closes the lock if it was closed before. Once the meter has refused the
+   * password, throws `WRONG_PASSWORD` for the rest of the session without asking it again.
+   */
   async unlocked<T>(body: () => Promise<T>): Promise<T> {
     const lock = this.profile.supplierLock;
-    const opened = await this.run(openLock(lock, this.#password()));
+    const opened = await this.#openLock(lock);
     try {
       return await body();
     } finally {
@@ -99,6 +104,16 @@ export class Lis200Session {
     return { meterMs, deviationSeconds: Math.round(meterMs - middleMs) / 1000 };
   }
 
+  async #openLock(lock: number): Promise<boolean> {
+    if (this.#refusal) throw notAgain(this.#refusal);
+    try {
+      return await this.run(openLock(lock, this.#password()));
+    } catch (error) {
+      if (error instanceof MeterError && error.code === 'WRONG_PASSWORD') this.#refusal = error;
+      throw error;
+    }
+  }
+
   /** A code with reserved characters would be sent as another command. */
   #password(): string | undefined {
     const password = this.request.credentials?.['password'];
@@ -109,6 +124,11 @@ export class Lis200Session {
       'open lock',
     );
   }
+}
+
+function notAgain(refusal: MeterError): MeterError {
+  const message = `not tried again, as earlier in the session: ${refusal.message}`;
+  return new MeterError(refusal.code, message, refusal.phase, { cause: refusal });
 }
 
 function* verifySerialNumber(expected: string, profile: Lis200Profile): Procedure<void> {

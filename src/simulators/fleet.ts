@@ -4,7 +4,7 @@ import { sample, type Distribution } from './distribution.js';
 import type { MeterFault } from './faults.js';
 import { Lis200Meter } from './lis200-meter.js';
 import { scramble } from './load-curve.js';
-import { MeterPort, type FleetCounters, type PortMeter } from './meter-port.js';
+import { MeterPort, type FleetCounters, type PortCounters, type PortMeter } from './meter-port.js';
 import { truthOf, writeTruthFile, type TruthCell } from './truth.js';
 
 const TRUTH_INTERVAL_MS = 60_000;
@@ -59,9 +59,22 @@ export interface FleetMeter {
   fault?: MeterFault;
 }
 
+/** A port of the fleet, by what it saw. */
+export interface FleetPort extends PortCounters {
+  port: number;
+  /** Names of the meters behind it. */
+  meters: string[];
+}
+
 export interface Fleet {
   readonly meters: readonly FleetMeter[];
   readonly counters: Readonly<FleetCounters>;
+  /** Codes that shut locks of all meters were given, right or wrong. */
+  codesTried(): number;
+  /** The same by meter name, of the meters that were given any. */
+  codesTriedByMeter(): Record<string, number>;
+  /** Port by port what came to it; overlaps of a port are sessions that met on one network interface. */
+  ports(): FleetPort[];
   /** Cells of `archive` with `from` ≤ timestamp ≤ `to` (milliseconds since the epoch) written by now, meter by meter. */
   truth(from: number, to: number, archive: ArchiveNumber): Iterable<TruthCell>;
   /** Writes the truth of all archives up to now. @param file default: the fleet's `truthFile` */
@@ -138,6 +151,17 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   return {
     meters,
     counters,
+    codesTried: () => simulated.reduce((sum, { meter }) => sum + meter.codesTried, 0),
+    codesTriedByMeter: () =>
+      Object.fromEntries(
+        simulated.filter(({ meter }) => meter.codesTried > 0).map(({ name, meter }) => [name, meter.codesTried]),
+      ),
+    ports: () =>
+      ports.map(({ counted }, index) => ({
+        port: portNumbers[index] ?? 0,
+        meters: simulated.slice(index * metersPerPort, (index + 1) * metersPerPort).map(({ name }) => name),
+        ...counted,
+      })),
     truth,
     writeTruth,
     async stop() {
@@ -181,12 +205,18 @@ async function listenOnAll(ports: readonly MeterPort[], host: string, basePort: 
   if (failure) {
     await Promise.all(ports.map((port) => port.close()));
     throw new StartupError(
-      `cannot open the ports of the simulated meters: ${messageOf(failure.reason)}; choose another first port`,
+      `cannot open the ports of the simulated meters: ${messageOf(failure.reason)}; ${portCure(failure.reason, ports.length)}`,
     );
   }
   // Only now: a port given back earlier could be handed to the next one that asks for any.
   await Promise.all(ports.filter((port) => port.has('refuse')).map((port) => port.close()));
   return results.map((result) => (result.status === 'fulfilled' ? result.value : 0));
+}
+
+function portCure(error: unknown, count: number): string {
+  return (error as NodeJS.ErrnoException).code === 'EMFILE'
+    ? `${count} ports need a limit of open files (ulimit -n) well above that; raise it, or put more meters behind a port`
+    : 'choose another first port';
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {

@@ -119,6 +119,11 @@ export class Lis200Meter {
     }
   }
 
+  /** Codes that its shut locks were given, right or wrong. */
+  get codesTried(): number {
+    return this.locks.codesTried;
+  }
+
   private clockUtcMs(now: number): number {
     return now + this.clockDeviationMs + Math.round(((now - this.clockSetAt) * this.clockDriftPpm) / 1e6);
   }

@@ -11,6 +11,8 @@ export class Locks {
   private readonly codes: Map<number, string>;
   private readonly openUntil = new Map<number, number>();
   readonly autoCloseMinutes = 5;
+  /** Codes that shut locks were given, right or wrong. A real meter locks out after some wrong ones. */
+  codesTried = 0;
 
   constructor(code: string) {
     this.codes = new Map(WITH_CODE.map((lock) => [lock, code]));
@@ -22,6 +24,7 @@ export class Locks {
 
   /** Opens a shut lock. @throws ErrorTelegram 17 for a wrong code, and for a lock without one. */
   open(lock: number, code: string, now: number): void {
+    this.codesTried++;
     if (this.codes.get(lock) !== code) throw new ErrorTelegram('wrongAccessCode');
     this.openUntil.set(lock, now + this.autoCloseMinutes * 60_000);
   }

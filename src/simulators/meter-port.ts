@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FaultScript, type MeterFault, type Transmission } from './faults.js';
 import type { Lis200Meter } from './lis200-meter.js';
 import { INPUT_LIMIT, Lis200Session } from './lis200-session.js';
@@ -8,6 +9,8 @@ import { INPUT_LIMIT, Lis200Session } from './lis200-session.js';
 const INACTIVITY_MS = 60_000;
 /** How long a newcomer waits for a predecessor that is hanging up: the two events may arrive in either order. */
 const HANDOVER_MS = 250;
+/** Turns of the event loop from the last byte of a connection to its `close`, and some to spare. */
+const HANDOVER_TURNS = 5;
 /** Answers a head-end may leave unread before it is hung up on. */
 const OUTPUT_LIMIT = 4 * 1024 * 1024;
 /** Connections the port holds at once, served or about to be refused. */
@@ -26,6 +29,12 @@ export interface FleetCounters {
   maxConcurrentPerMeter: number;
 }
 
+/** What one port saw. To a head-end a port is a network interface. */
+export interface PortCounters {
+  connections: number;
+  overlaps: number;
+}
+
 export interface PortMeter {
   meter: Lis200Meter;
   fault?: MeterFault;
@@ -38,6 +47,7 @@ export class MeterPort {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private active: Socket | undefined;
+  readonly counted: PortCounters = { connections: 0, overlaps: 0 };
 
   constructor(
     private readonly meters: readonly PortMeter[],
@@ -70,11 +80,12 @@ export class MeterPort {
 
   private async accept(socket: Socket): Promise<void> {
     this.counters.connections++;
+    this.counted.connections++;
     this.sockets.add(socket);
     // A reset by the head-end is no event for a meter: 'close' follows and does what is needed.
     socket.on('error', () => undefined);
     socket.once('close', () => this.sockets.delete(socket));
-    if (!this.has('busy') && (await this.takeOver(socket))) this.serve(socket);
+    if ((await this.takeOver(socket)) && !this.has('busy')) this.serve(socket);
     else socket.destroy();
   }
 
@@ -83,11 +94,14 @@ export class MeterPort {
     if (this.active) {
       const timeout = AbortSignal.timeout(HANDOVER_MS);
       await once(this.active, 'close', { signal: timeout }).catch(() => undefined);
+      // After a stall the time is up before the event is looked at that was there first: one more look for it.
+      for (let turn = 0; this.active && turn < HANDOVER_TURNS; turn++) await nextTurn();
     }
     if (socket.destroyed) return false;
     this.counters.maxConcurrentPerMeter = Math.max(this.counters.maxConcurrentPerMeter, this.active ? 2 : 1);
     if (this.active) {
       this.counters.overlaps++;
+      this.counted.overlaps++;
       return false;
     }
     // Claimed without a wait since the check: two newcomers may have waited for the same predecessor.

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseInstant } from '../domain/instant.js';
 import { messageOf, StartupError } from '../errors.js';
 import type { Worker, WorkerContext } from '../lifecycle.js';
+import { writeCountersFile } from './counters-file.js';
 import { assignFaults } from './fault-assignment.js';
 import { readProfile } from './fleet-profile.js';
 import { startFleet, type Fleet, type FleetOptions } from './fleet.js';
@@ -15,6 +16,8 @@ export interface SimulationOptions {
   seed?: number;
   /** File that always holds what the meters hold. */
   truth?: string;
+  /** File that tells at the end what came to the meters. */
+  counters?: string;
   minuteArchive?: boolean;
   /** ISO 8601 with offset. */
   installedAt?: string;
@@ -24,10 +27,11 @@ export interface SimulationOptions {
   profile?: string;
 }
 
-/** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use or a truth file that cannot be written */
+/** `amr simulate`: a fleet of simulated meters. @throws StartupError at once for a wrong option, at the start for a port in use or a file that cannot be written */
 export function simulation(options: SimulationOptions): Worker {
   const fleetOptions = toFleetOptions(options);
-  return ({ onStop }) => startSimulation(fleetOptions, onStop);
+  const countersFile = options.counters === undefined ? undefined : resolve(options.counters);
+  return ({ onStop }) => startSimulation(fleetOptions, countersFile, onStop);
 }
 
 function toFleetOptions({ meters, port, metersPerPort = 1, seed, minuteArchive, truth, ...rest }: SimulationOptions) {
@@ -56,10 +60,19 @@ function toFleetOptions({ meters, port, metersPerPort = 1, seed, minuteArchive, 
   };
 }
 
-async function startSimulation(options: FleetOptions, onStop: WorkerContext['onStop']): Promise<string> {
+async function startSimulation(
+  options: FleetOptions,
+  countersFile: string | undefined,
+  onStop: WorkerContext['onStop'],
+): Promise<string> {
   const fleet = await startFleet(options);
-  if (options.truthFile !== undefined) await writeFirstTruth(fleet, options.truthFile);
-  onStop(() => fleet.stop());
+  if (options.truthFile !== undefined) await writeFirst(fleet, 'truth', options.truthFile, () => fleet.writeTruth());
+  if (countersFile !== undefined)
+    await writeFirst(fleet, 'counters', countersFile, () => writeCountersFile(countersFile, fleet));
+  onStop(async () => {
+    await fleet.stop();
+    if (countersFile !== undefined) await writeCountersFile(countersFile, fleet);
+  });
   const [first, last] = [fleet.meters[0], fleet.meters.at(-1)];
   const ports = [...new Set(fleet.meters.map((meter) => meter.port))];
   // Free ports are not consecutive: each is told.
@@ -75,13 +88,14 @@ async function startSimulation(options: FleetOptions, onStop: WorkerContext['onS
   return `${options.meters} EK280 meters (${first?.name} to ${last?.name}, serial numbers ${first?.serialNumber} to ${last?.serialNumber}, password ${first?.password}) on ${first?.host} ${where}${truth}${faults}`;
 }
 
-async function writeFirstTruth(fleet: Fleet, file: string): Promise<void> {
+/** A file that cannot be written is told at the start, not at the end. */
+async function writeFirst(fleet: Fleet, what: string, file: string, write: () => Promise<void>): Promise<void> {
   try {
-    await fleet.writeTruth();
+    await write();
   } catch (cause) {
-    await fleet.stop().catch(() => undefined); // It writes the truth too, and fails in the same way.
+    await fleet.stop().catch(() => undefined); // It writes the truth too, and may fail in the same way.
     throw new StartupError(
-      `The truth file ${file} cannot be written: ${messageOf(cause)}. Give --truth a file in a folder that exists and can be written.`,
+      `The ${what} file ${file} cannot be written: ${messageOf(cause)}. Give --${what} a file in a folder that exists and can be written.`,
       { cause },
     );
   }

@@ -1,3 +1,4 @@
+import { MeterError } from '../../errors.js';
 import { parseDataBlock, type DataSet } from '../iec62056-21/data-set.js';
 import type { Procedure } from '../iec62056-21/procedure.js';
 import { readBlocks, readText } from '../iec62056-21/programming-mode.js';
@@ -30,6 +31,8 @@ export interface ArchiveColumn {
   name: string;
 }
 
+type Header = readonly DataSet[];
+
 const MAX_RESTARTS = 3;
 
 /** What the columns of an archive are: sources (attribute 4), units (3) and, if `withNames`, descriptions (2). */
@@ -37,14 +40,28 @@ export function* readArchiveColumns(
   { archive, position }: ArchiveRange,
   { withNames }: { withNames: boolean },
 ): Procedure<ArchiveColumn[]> {
-  const sources = yield* readHeader(archive, position, '4');
-  const units = yield* optional(readHeader(archive, position, '3'));
-  const names = withNames ? yield* optional(readHeader(archive, position, '2')) : [];
+  const sources = yield* readHeader(archive, position, '4', isSources);
+  // Headers tell no address of their own, and no two are alike: one that came before is a late repetition.
+  const afterSources = (sets: Header) => !isAlike(sets, sources);
+  const units = yield* optional(readHeader(archive, position, '3', afterSources));
+  const afterUnits = (sets: Header) => afterSources(sets) && !isAlike(sets, units);
+  const names = withNames ? yield* optional(readHeader(archive, position, '2', afterUnits)) : [];
   return sources.map(({ value }, index) => {
     const address = parseAddress(value);
     const unit = canonicalUnit(units[index]?.value);
     return { source: address ? objectName(address) : '', unit, name: names[index]?.value.trim() ?? '' };
   });
+}
+
+/** How many rows `range` has (attribute A). Throws `MeterError` when the device does not tell. */
+export function* countArchiveRows({ archive, position, from, to }: ArchiveRange): Procedure<number> {
+  const phase = `count rows of archive ${archive}`;
+  const sets = parseDataBlock(yield* readText(phase, `${archive}:V.A(${position};${from};${to};)`)).flat();
+  const number = errorNumber(sets);
+  if (number !== undefined) throw new Lis200Error(number, phase);
+  const count = sets[0]?.value.trim() ?? '';
+  if (!/^\d{1,9}$/.test(count)) throw new MeterError('REFUSED', `the meter answered ${JSON.stringify(count)}`, phase);
+  return Number(count);
 }
 
 /**
@@ -98,12 +115,31 @@ function isNothingNew(number: number, openEnd: boolean): boolean {
   );
 }
 
-function* readHeader(archive: number, position: number, attribute: string): Procedure<DataSet[]> {
+/** `isHeader` tells the header asked for from a late answer to an earlier question. */
+function* readHeader(
+  archive: number,
+  position: number,
+  attribute: string,
+  isHeader: (sets: Header) => boolean,
+): Procedure<DataSet[]> {
   const phase = `read columns of archive ${archive}`;
-  const sets = parseDataBlock(yield* readText(phase, `${archive}:V.${attribute}(${position};;;)`)).flat();
+  const isAnswer = (text: string) => {
+    const sets = parseDataBlock(text).flat();
+    return errorNumber(sets) !== undefined || isHeader(sets);
+  };
+  const sets = parseDataBlock(yield* readText(phase, `${archive}:V.${attribute}(${position};;;)`, isAnswer)).flat();
   const number = errorNumber(sets);
   if (number !== undefined) throw new Lis200Error(number, phase);
   return sets;
+}
+
+/** A row, a unit or a name taken for it would make an archive without a single reading. */
+function isSources(sets: Header): boolean {
+  return sets.some(({ value }) => parseAddress(value) !== undefined);
+}
+
+function isAlike(a: Header, b: Header): boolean {
+  return a.length === b.length && a.every(({ value }, index) => value === b[index]?.value);
 }
 
 function* optional(header: Procedure<DataSet[]>): Procedure<DataSet[]> {

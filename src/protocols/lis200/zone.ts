@@ -1,3 +1,5 @@
+import { zoneOffset } from '../../domain/zone-offset.js';
+
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -91,20 +93,5 @@ function lastSunday(year: number, month: number): number {
 
 /** The zone of a device that does not tell its offset. Throws `RangeError` for a name that is not an IANA zone. */
 export function namedZone(name: string): MeterZone {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: name,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  return new MeterZone((at) => {
-    const seconds = Math.floor(at / 1000) * 1000;
-    const part = Object.fromEntries(format.formatToParts(seconds).map(({ type, value }) => [type, Number(value)]));
-    const { year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0 } = part;
-    return Date.UTC(year, month - 1, day, hour, minute, second) - seconds;
-  });
+  return new MeterZone(zoneOffset(name));
 }
