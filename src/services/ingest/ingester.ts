@@ -1,17 +1,25 @@
 import type pg from 'pg';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import type { Config } from '../../config.js';
 import { inTransaction } from '../../db/database.js';
-import { isTransient } from '../../db/errors.js';
+import { uuidAt } from '../../domain/uuid.js';
+import { isTransient, sqlState } from '../../db/errors.js';
 import { ReadingPartitions } from '../../db/reading-partitions.js';
+import { oldestAccepted } from '../../domain/oldest-accepted.js';
 import { messageOf } from '../../errors.js';
 import { ACK, REQUEUE, type Broker, type Delivery, type Disposition } from '../../messaging/broker.js';
 import { backoff, pause } from '../../retry.js';
 import { metrics, type Logger } from '../../telemetry.js';
 import { announceRuns } from '../run-events.js';
-import { writeBatch, type Batch, type BatchOutcome } from './batch.js';
-import { RegisterDirectory } from './enrich.js';
-import { validateMessage, type Validated } from './validate.js';
+import { RegisterDirectory } from './directory.js';
+import { logBatch } from './dispatch.js';
+import { enrichReadings, type EnrichedReading, type Targets } from './enrich.js';
+import { Lane, type Sized } from './lane.js';
+import { IngestGraph, type Step } from './step.js';
+import { storeBatch, type Batch, type StoredBatch } from './store.js';
+import { strategyOf, type Strategy } from './strategy.js';
+import { validateMessage, type Rejection, type Validated, type ValidReading } from './validate.js';
+import { Watermarks } from './watermarks.js';
 
 const readingsTotal = new Counter({
   name: 'amr_ingested_readings_total',
@@ -19,54 +27,96 @@ const readingsTotal = new Counter({
   labelNames: ['outcome'],
   registers: [metrics],
 });
-const stepSeconds = new Histogram({
-  name: 'amr_ingest_step_seconds',
-  help: 'Duration of the steps of an ingest batch.',
-  labelNames: ['step'],
-  buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
-  registers: [metrics],
-});
 const inHand = new Gauge({
   name: 'amr_ingest_messages_in_hand',
   help: 'Messages taken from the broker and not yet committed.',
   registers: [metrics],
 });
+const retries = new Counter({
+  name: 'amr_ingest_batch_retries_total',
+  help: 'Batches tried again: because the database was away, or a partition was gone.',
+  labelNames: ['reason'],
+  registers: [metrics],
+});
 
-const OUTCOMES = ['stored', 'duplicate', 'revised', 'staged', 'rejected'] as const;
+/** Batches without a known key, one after another, until the next one is expected to have none either. */
+const CLEAN_BATCHES = 5;
+/** Readings from which on that is worth a savepoint. */
+const LARGE_BATCH = 100;
+const DEFAULT_LATENCY_OBJECTIVE_MS = 60_000;
+
+/** Also: no partition for a row. */
+const CHECK_VIOLATION = '23514';
 
 /** A delivery waiting for the commit of its batch. */
 interface Waiting {
   delivery: Delivery;
   settle: (disposition: Disposition) => void;
 }
-interface Checked extends Waiting {
+interface Validating extends Waiting {
   validated: Validated;
 }
+/** A message ready to be written. */
+interface Message extends Waiting, Sized {
+  known: readonly EnrichedReading[];
+  unknown: readonly ValidReading[];
+  rejections: readonly Rejection[];
+}
 
-type Settings = Pick<Config, 'ingestBatch' | 'ingestWindowMs'>;
+export type IngestSettings = Pick<
+  Config,
+  'ingestBatch' | 'ingestWindowMs' | 'ingestStrategy' | 'ingestParallelism' | 'oldestReading' | 'readingsAheadMs'
+> &
+  Partial<Pick<Config, 'readingsKeptDays'>>;
+
+export interface IngesterOptions {
+  /** See `StoreSettings`. @default one minute for all */
+  latencyObjectiveMs?: (organization: string) => number;
+}
 
 /**
- * Validate → enrich → store → log, one transaction per batch; a delivery is acknowledged after its batch has committed.
- * One batch is written at a time, in arrival order, while the next is being parsed. When the database is away the batch
- * is kept and tried again; nothing more is taken than the consumer's prefetch, so memory stays bounded.
+ * Validate → enrich → store → dispatch, one transaction per batch; a delivery is acknowledged after its batch has committed.
+ * When the database is away batches are kept and tried again; nothing more is taken than the consumer's prefetch, so memory
+ * stays bounded. The strategy says how messages are put into batches and how many of these are written at once.
  */
 export class Ingester {
+  /** Made anew at each start. */
+  readonly id = uuidAt();
+  readonly graph = new IngestGraph();
+  readonly directory: RegisterDirectory;
+  readonly watermarks: Watermarks;
+  readonly strategy: Strategy;
   private readonly waiting: Waiting[] = [];
-  private readonly directory: RegisterDirectory;
+  private readonly lanes: readonly Lane<Message>[];
   private readonly partitions: ReadingPartitions;
   private readonly stopping = new AbortController();
+  private readonly latencyObjectiveMs: (organization: string) => number;
+  /** When the batches that are being written were begun. */
+  private readonly writingSince = new Set<{ readonly at: number }>();
   private pumping: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private writingSince: number | undefined;
+  private wakePump: () => void = () => undefined;
+  private cleanBatches = 0;
 
   constructor(
     private readonly pool: pg.Pool,
     private readonly broker: Broker,
-    private readonly settings: Settings,
+    private readonly settings: IngestSettings,
     private readonly log: Logger,
+    options: IngesterOptions = {},
   ) {
     this.directory = new RegisterDirectory(pool);
+    this.watermarks = new Watermarks(pool);
     this.partitions = new ReadingPartitions(pool);
+    this.latencyObjectiveMs = options.latencyObjectiveMs ?? (() => DEFAULT_LATENCY_OBJECTIVE_MS);
+    this.strategy = strategyOf(settings);
+    const lane = {
+      writers: this.strategy.writersPerLane,
+      maxItems: this.strategy.messagesPerBatch,
+      maxSize: settings.ingestBatch,
+      write: (batch: readonly Message[]) => this.commit(batch),
+    };
+    this.lanes = Array.from({ length: this.strategy.lanes }, () => new Lane<Message>(lane));
   }
 
   /** Resolves when the readings of this delivery are committed, or when it goes back because of a stop during an outage. */
@@ -78,19 +128,24 @@ export class Ingester {
       if (this.pumping) return;
       // A message holds at least one reading, so a batch worth of messages need not wait for the window.
       if (this.waiting.length >= this.settings.ingestBatch) this.start();
-      else this.timer ??= setTimeout(() => this.start(), this.settings.ingestWindowMs);
+      else this.timer ??= setTimeout(() => this.start(), this.strategy.windowMs);
     });
 
-  /** Finishes the batch that is being written, unless the database is away; everything else goes back to the broker. */
+  /** Finishes the batches that are being written, unless the database is away; everything else goes back to the broker. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    clearTimeout(this.timer);
     this.settle(this.waiting.splice(0), REQUEUE);
+    for (const lane of this.lanes) this.settle(lane.withdraw(), REQUEUE);
+    this.wakePump();
     await this.pumping;
+    await Promise.all(this.lanes.map((lane) => lane.idle()));
   }
 
-  /** Milliseconds that the batch being written has taken so far; 0 without one. For /health/ready. */
+  /** Milliseconds that the oldest batch being written has taken so far; 0 without one. For /health/ready. */
   get writingForMs(): number {
-    return this.writingSince === undefined ? 0 : performance.now() - this.writingSince;
+    const [oldest] = this.writingSince;
+    return oldest === undefined ? 0 : performance.now() - oldest.at;
   }
 
   private start(): void {
@@ -98,95 +153,200 @@ export class Ingester {
     this.timer = undefined;
     this.pumping ??= this.pump().finally(() => {
       this.pumping = undefined;
-      if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), this.settings.ingestWindowMs);
+      if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), this.strategy.windowMs);
     });
   }
 
+  /** Validates and enriches what has arrived while what came before is being written, one batch for each writer ahead. */
   private async pump(): Promise<void> {
-    let writing = Promise.resolve();
+    const room = this.settings.ingestBatch * this.strategy.lanes * this.strategy.writersPerLane;
     while (this.waiting.length > 0) {
-      // Parsed while the batch before it is being written.
-      const batch = this.takeBatch();
-      await writing;
-      if (this.stopping.signal.aborted) return this.settle(batch, REQUEUE);
-      writing = this.commit(batch);
+      const taken = this.validate();
+      const messages = await this.enrich(taken);
+      if (this.stopping.signal.aborted) return this.settle(messages, REQUEUE);
+      this.distribute(messages);
+      while (this.lanes.reduce((sum, lane) => sum + lane.waitingSize, 0) >= room && !this.stopping.signal.aborted) {
+        await new Promise<void>((resolve) => (this.wakePump = resolve));
+      }
     }
-    await writing;
   }
 
-  private takeBatch(): Checked[] {
-    const stop = stepSeconds.startTimer({ step: 'validate' });
-    const batch: Checked[] = [];
+  private validate(): Validating[] {
     const now = Date.now();
+    const period = { oldest: oldestAccepted(this.settings, now), newest: now + this.settings.readingsAheadMs };
+    const { done } = this.graph.validate.begin();
+    const taken: Validating[] = [];
     let readings = 0;
-    let taken = 0;
     for (const waiting of this.waiting) {
       if (readings >= this.settings.ingestBatch) break;
-      const validated = validateMessage(waiting.delivery.body, now);
+      const validated = validateMessage(waiting.delivery, period, now);
       readings += validated.readings.length + validated.rejections.length;
-      batch.push({ ...waiting, validated });
-      taken++;
+      taken.push({ delivery: waiting.delivery, settle: waiting.settle, validated });
     }
-    this.waiting.splice(0, taken);
-    stop();
-    return batch;
+    this.waiting.splice(0, taken.length);
+    done(readings);
+    return taken;
   }
 
-  /** Writes a batch, however long the database is away; a batch the database refuses is halved until the culprit is alone. */
-  private async commit(batch: readonly Checked[]): Promise<void> {
-    const delays = backoff(100, 10_000);
-    for (;;) {
+  /**
+   * However long the database is away: without their registers readings cannot go on. Messages that the database refuses are
+   * halved until the culprit is alone.
+   */
+  private async enrich(taken: readonly Validating[]): Promise<Message[]> {
+    const readings = taken.flatMap(({ validated }) => validated.readings);
+    for (const delay of backoff(100, 10_000)) {
       try {
-        this.writingSince ??= performance.now();
-        const outcome = await this.write(batch);
-        this.settle(batch, ACK);
-        await this.tell(outcome);
-        break;
+        const targets = await this.graph.enrich.run(readings.length, () => this.directory.resolve(readings));
+        let from = 0;
+        return taken.map((message) => {
+          const to = from + message.validated.readings.length;
+          const part = targets.slice(from, to);
+          from = to;
+          return messageOfParts(message, part);
+        });
       } catch (error) {
         if (isTransient(error)) {
-          if (this.stopping.signal.aborted) return this.settle(batch, REQUEUE);
-          this.log.warn({ err: messageOf(error), messages: batch.length }, 'a batch waits for the database');
-          await pause(delays.next().value, this.stopping.signal);
-        } else if (batch.length > 1) {
-          const middle = Math.ceil(batch.length / 2);
-          await this.commit(batch.slice(0, middle));
-          return this.commit(batch.slice(middle));
+          if (this.stopping.signal.aborted) break;
+          this.log.warn({ err: messageOf(error), messages: taken.length }, 'messages wait for the database');
+          await pause(delay, this.stopping.signal);
+        } else if (taken.length > 1) {
+          const middle = Math.ceil(taken.length / 2);
+          return [...(await this.enrich(taken.slice(0, middle))), ...(await this.enrich(taken.slice(middle)))];
         } else {
-          this.log.error({ err: error }, 'a message could not be stored');
-          this.settle(batch, { kind: 'dead-letter', reason: messageOf(error) });
-          break;
+          this.giveUp(taken[0]!, error);
+          return [];
         }
       }
     }
-    this.writingSince = undefined;
+    this.settle(taken, REQUEUE);
+    return [];
   }
 
-  /** Counts, and news of the runs. Never throws: the batch is committed. */
-  private async tell(outcome: BatchOutcome): Promise<void> {
-    for (const kind of OUTCOMES) readingsTotal.inc({ outcome: kind }, outcome[kind]);
-    await announceRuns(this.broker, outcome.runs);
+  private distribute(messages: readonly Message[]): void {
+    if (this.lanes.length === 1) return this.lanes[0]!.push(messages);
+    const parts = this.lanes.map((): Message[] => []);
+    for (const message of messages) parts[laneOf(message, parts.length)]!.push(message);
+    parts.forEach((part, index) => this.lanes[index]!.push(part));
   }
 
-  private async write(batch: readonly Checked[]): Promise<BatchOutcome> {
-    const enriching = stepSeconds.startTimer({ step: 'enrich' });
-    const readings =
-      batch.length === 1 ? batch[0]!.validated.readings : batch.flatMap((checked) => checked.validated.readings);
-    const { known, unknown } = await this.directory.enrich(readings);
-    enriching();
-    const rejections = batch.flatMap((checked) => checked.validated.rejections);
+  /** Writes a batch, however long the database is away; a batch the database refuses is halved until the culprit is alone. */
+  private async commit(messages: readonly Message[]): Promise<void> {
+    const writing = { at: performance.now() };
+    this.writingSince.add(writing);
+    await this.commitParts(messages);
+    this.writingSince.delete(writing);
+    this.wakePump();
+  }
+
+  /** @param triedBefore whether a commit of these was begun whose end nobody knows */
+  private async commitParts(messages: readonly Message[], triedBefore = false): Promise<void> {
+    let isUnsure = triedBefore;
+    for (const delay of backoff(100, 10_000)) {
+      try {
+        const stored = await this.write(messages, isUnsure);
+        this.settle(messages, ACK);
+        return await this.tell(stored);
+      } catch (error) {
+        if (isMissingPartition(error)) {
+          this.partitions.forget();
+          retries.inc({ reason: 'missing_partition' });
+        } else if (isTransient(error)) {
+          if (this.stopping.signal.aborted) return this.settle(messages, REQUEUE);
+          this.log.warn({ err: messageOf(error), messages: messages.length }, 'a batch waits for the database');
+          retries.inc({ reason: 'database' });
+          isUnsure = true;
+          await pause(delay, this.stopping.signal);
+        } else if (messages.length > 1) {
+          const middle = Math.ceil(messages.length / 2);
+          await this.commitParts(messages.slice(0, middle), isUnsure);
+          return this.commitParts(messages.slice(middle), isUnsure);
+        } else return this.giveUp(messages[0]!, error);
+      }
+    }
+  }
+
+  private async write(messages: readonly Message[], triedBefore: boolean): Promise<StoredBatch> {
+    const batch = joined(messages);
+    const { known, rejections } = batch;
     if (rejections.length > 0) {
       this.log.warn({ refused: rejections.length, first: rejections[0]!.reason }, 'readings were refused');
     }
-    const storing = stepSeconds.startTimer({ step: 'store' });
+    const size = known.length + batch.unknown.length;
     await this.partitions.require(known);
-    const prepared: Batch = { known, unknown, rejections };
-    const outcome = await inTransaction(this.pool, (client) => writeBatch(client, prepared, new Date()));
-    storing();
-    return outcome;
+    const receivedAt = new Date();
+    const settings = {
+      expectNew: this.cleanBatches >= CLEAN_BATCHES && known.length >= LARGE_BATCH,
+      receivedAt,
+      ingester: this.id,
+      latencyObjectiveMs: this.latencyObjectiveMs,
+      triedBefore,
+    };
+    // Ends with the commit: only then the readings are there for others.
+    let dispatching: ReturnType<Step['begin']> | undefined;
+    const stored = await inTransaction(this.pool, async (client) => {
+      const outcome = await this.graph.store.run(size, () => storeBatch(client, batch, settings));
+      dispatching = this.graph.dispatch.begin();
+      await logBatch(client, known, outcome.verdicts, receivedAt);
+      return outcome;
+    }).catch((error: unknown) => {
+      dispatching?.failed(error);
+      throw error;
+    });
+    dispatching?.done(stored.counts.stored);
+    this.watermarks.advance(known, stored.verdicts);
+    const { duplicate, revised } = stored.counts;
+    this.cleanBatches = duplicate + revised === 0 ? this.cleanBatches + 1 : 0;
+    return stored;
   }
 
-  private settle(batch: readonly Waiting[], disposition: Disposition): void {
-    inHand.dec(batch.length);
-    for (const { settle } of batch) settle(disposition);
+  /** Counts, and news of the runs. Never throws: the batch is committed. */
+  private async tell({ counts, runs }: StoredBatch): Promise<void> {
+    for (const [outcome, count] of Object.entries(counts)) readingsTotal.inc({ outcome }, count);
+    await announceRuns(this.broker, runs);
   }
+
+  private giveUp(message: Waiting, error: unknown): void {
+    this.log.error({ err: error }, 'a message could not be stored');
+    this.settle([message], { kind: 'dead-letter', reason: messageOf(error) });
+  }
+
+  private settle(messages: readonly Waiting[], disposition: Disposition): void {
+    inHand.dec(messages.length);
+    for (const { settle } of messages) settle(disposition);
+  }
+}
+
+function messageOfParts({ delivery, settle, validated }: Validating, targets: Targets): Message {
+  const { readings, rejections } = validated;
+  const enriched = enrichReadings(readings, targets);
+  return {
+    delivery,
+    settle,
+    size: readings.length + rejections.length,
+    known: enriched.known,
+    unknown: enriched.unknown,
+    rejections: enriched.rejections.length === 0 ? rejections : [...rejections, ...enriched.rejections],
+  };
+}
+
+function joined(messages: readonly Message[]): Batch {
+  if (messages.length === 1) return messages[0]!;
+  return {
+    known: messages.flatMap(({ known }) => known),
+    unknown: messages.flatMap(({ unknown }) => unknown),
+    rejections: messages.flatMap(({ rejections }) => rejections),
+  };
+}
+
+/** Messages of one meter share a lane, by whatever name they call it. */
+function laneOf({ known, unknown }: Message, lanes: number): number {
+  const meter = known[0]?.target.meter ?? unknown[0]?.envelope.meter ?? '';
+  let hash = 0;
+  for (let i = 0; i < meter.length; i++) hash = (Math.imul(hash, 31) + meter.charCodeAt(i)) | 0;
+  return (hash >>> 0) % lanes;
+}
+
+/** The month of a reading was dropped since it was last looked at. */
+function isMissingPartition(error: unknown): boolean {
+  return sqlState(error) === CHECK_VIOLATION && /no partition/.test(messageOf(error));
 }
