@@ -27,6 +27,16 @@ const TaskFields = z.object({
   priority: whole(-1000, 1000).default(0),
 });
 export type CreateAmrTask = z.input<typeof TaskFields>;
+/** What of a task says how much work it is. */
+const PlannedFields = TaskFields.pick({
+  schedule: true,
+  runOffsetSeconds: true,
+  meterExecutionType: true,
+  taskCall: true,
+  taskKwargs: true,
+  deadlineSeconds: true,
+});
+export type PlannedTask = z.output<typeof PlannedFields>;
 export type UpdateAmrTask = Partial<CreateAmrTask> & { id: string };
 
 export interface AmrTaskSelection {
@@ -88,14 +98,25 @@ export function nextRunAt(task: AmrTask, now: Date): Date | null {
 
 function parseTask(input: unknown): z.output<typeof TaskFields> {
   const fields = parseInput(TaskFields, input);
-  const period = periodSeconds(fields.schedule);
-  if (fields.runOffsetSeconds < 0 || fields.runOffsetSeconds > period) {
+  requireFeasible(fields);
+  return fields;
+}
+
+/** Checks what a plan needs of a task as saving the task does. */
+export function parsePlannedTask(input: unknown): PlannedTask {
+  const fields = parseInput(PlannedFields, input);
+  requireFeasible(fields);
+  return fields;
+}
+
+function requireFeasible(task: PlannedTask): void {
+  const period = periodSeconds(task.schedule);
+  if (task.runOffsetSeconds < 0 || task.runOffsetSeconds > period) {
     throw new InputError(
       'BAD_USER_INPUT',
-      `input.runOffsetSeconds must be from 0 to ${period}, the period of a ${fields.schedule} task; it is ${fields.runOffsetSeconds}.`,
+      `input.runOffsetSeconds must be from 0 to ${period}, the period of a ${task.schedule} task; it is ${task.runOffsetSeconds}.`,
       'input.runOffsetSeconds',
     );
   }
-  requireTaskCall(fields);
-  return fields;
+  requireTaskCall(task);
 }

@@ -2,23 +2,24 @@ import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { z } from 'zod';
 import { MeterLifeCycle, RunOrigin, TaskRunState } from '../domain/enums.js';
+import { singleCallMoments } from '../domain/invocation-moment.js';
 import { MAX_INVOCATION_OFFSET_SECONDS } from '../domain/schedule-limits.js';
 import { uuidAt } from '../domain/uuid.js';
+import { readClock } from '../db/clock.js';
 import { inTransaction, type Database } from '../db/database.js';
-import { ensurePartition, partitionName } from '../db/partitions.js';
-import { InputError } from '../errors.js';
+import { RunPartitions } from '../db/run-partitions.js';
+import { InputError, type InputErrorCode } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
 import type { AmrTaskService } from './amr-tasks.js';
 import { id, jsonObject, notFound, parseInput, requireUuid, text, whole } from './input.js';
 import { announceRuns } from './run-events.js';
+import { CREDENTIALS_CURE } from './run-hindrance.js';
 import { requireTaskCall } from './task-call.js';
 import type { TaskRunRow, TaskRunService } from './task-runs.js';
 
 /** A person waits for it: a meter that cannot be reached within this time is reported, not tried all day. */
-const DEADLINE_SECONDS = 600;
-/** Milliseconds that are tried for an invocation of a task on a meter that is invoked at the same moment. */
-const MAX_SAME_MOMENT = 50;
+export const ON_DEMAND_DEADLINE_SECONDS = 600;
 
 const Invocation = z.object({
   meterDevice: id,
@@ -36,14 +37,20 @@ export interface InvokeAmrTask {
   meterDevice: string;
 }
 
+interface MeterState {
+  name: string;
+  life_cycle: string;
+  reachable: boolean;
+  credentials_rejected_at: Date | null;
+}
+
 interface NewRun extends z.output<typeof Invocation> {
   readonly amrTask: string | null;
 }
 
 /** Calls on meters that somebody asks for. They go first, and their runs can be watched from the first moment. */
 export class InvocationService {
-  /** Partitions of `task_run` known to exist, so that each month is looked after once and not per invocation. */
-  private readonly partitions = new Set<string>();
+  private readonly partitions: RunPartitions;
 
   constructor(
     private readonly database: Database,
@@ -51,7 +58,9 @@ export class InvocationService {
     private readonly taskRuns: TaskRunService,
     private readonly amrTasks: AmrTaskService,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.partitions = new RunPartitions(database.pool);
+  }
 
   /** Makes a run of a call that belongs to no task. A repeated `idempotencyKey` returns the run of the first call, which must be the same. */
   async invokeTask(organizationId: string, input: InvokeTask): Promise<TaskRunRow> {
@@ -79,10 +88,10 @@ export class InvocationService {
   }
 
   private async makeRun(organizationId: string, run: NewRun): Promise<TaskRunRow> {
-    await this.requireReachable(organizationId, run.meterDevice);
-    const askedAt = await this.now();
-    await this.ensurePartition(askedAt);
-    const runId = await this.insertAtFreeMoment(organizationId, run, askedAt.getTime());
+    const { idempotencyKey: key } = run;
+    // A repeated call gets its run, also where that run is why the meter is left alone by now.
+    const earlier = key == null ? undefined : await runOfKey(this.database.pool, organizationId, key);
+    const runId = earlier ?? (await this.makeNewRun(organizationId, run));
     const [row] = await this.taskRuns.byIds(organizationId, [runId]);
     if (row) return requireSameCall(row, run);
     throw new InputError(
@@ -92,11 +101,15 @@ export class InvocationService {
     );
   }
 
-  /** A task has one run per meter and millisecond: of invocations at the same moment the later ones move on. */
+  private async makeNewRun(organizationId: string, run: NewRun): Promise<string> {
+    await this.requireReachable(organizationId, run.meterDevice);
+    const askedAt = await readClock(this.database.pool);
+    await this.partitions.require(askedAt);
+    return this.insertAtFreeMoment(organizationId, run, askedAt.getTime());
+  }
+
   private async insertAtFreeMoment(organizationId: string, run: NewRun, askedAt: number): Promise<string> {
-    // Never at the very instant of a slot, which ends on a whole second: it would be taken for the slot's run.
-    const first = askedAt % 1000 === 0 ? askedAt + 1 : askedAt;
-    for (let at = first; at < first + MAX_SAME_MOMENT; at++) {
+    for (const at of singleCallMoments(askedAt)) {
       const runId = uuidAt(at);
       const outcome = await inTransaction(this.database.pool, async (client) => {
         const { idempotencyKey } = run;
@@ -119,35 +132,23 @@ export class InvocationService {
   private async requireReachable(organizationId: string, meterId: string): Promise<void> {
     const field = 'input.meterDevice';
     requireUuid('MeterDevice', meterId, field);
-    const { rows } = await this.database.pool.query<{ name: string; life_cycle: string; reachable: boolean }>(
-      `select name, life_cycle, network_interface_id is not null as reachable
+    const { rows } = await this.database.pool.query<MeterState>(
+      `select name, life_cycle, network_interface_id is not null as reachable, credentials_rejected_at
          from meter_device where id = $1 and organization_id = $2`,
       [meterId, organizationId],
     );
     const meter = rows[0];
     if (!meter) throw notFound('MeterDevice', meterId, field);
-    const refuse = (message: string) =>
-      new InputError('BAD_USER_INPUT', `MeterDevice ${JSON.stringify(meter.name)} ${message}`, field);
+    const refuse = (message: string, code: InputErrorCode = 'BAD_USER_INPUT') =>
+      new InputError(code, `MeterDevice ${JSON.stringify(meter.name)} ${message}`, field);
     if (meter.life_cycle === (MeterLifeCycle.RETIRED as string)) {
       throw refuse('is RETIRED. Set its lifeCycle to ACTIVE to poll it again.');
     }
     if (!meter.reachable) throw refuse('has no networkInterface. Give it one, so that it can be reached.');
-  }
-
-  private async now(): Promise<Date> {
-    const { rows } = await this.database.pool.query<{ now: Date }>(`select date_trunc('milliseconds', now()) as now`);
-    return rows[0]!.now;
-  }
-
-  private async ensurePartition(at: Date): Promise<void> {
-    const partition = partitionName('task_run', at);
-    if (this.partitions.has(partition)) return;
-    const client = await this.database.pool.connect();
-    try {
-      await ensurePartition(client, 'task_run', at);
-      this.partitions.add(partition);
-    } finally {
-      client.release();
+    const rejectedAt = meter.credentials_rejected_at;
+    if (rejectedAt) {
+      const since = `refused its credentials at ${rejectedAt.toISOString()} and is left alone, as meters lock out`;
+      throw refuse(`${since}: ${CREDENTIALS_CURE}.`, 'CONFLICT');
     }
   }
 }
@@ -182,7 +183,7 @@ async function insertRun(
     `insert into task_run (id, scheduled_for, organization_id, origin, state, meter_device_id, amr_task_id,
                            meter_execution_type, task_call, task_kwargs, not_before, deadline)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-     on conflict (amr_task_id, meter_device_id, scheduled_for) do nothing`,
+     on conflict (amr_task_id, scheduled_for, meter_device_id) do nothing`,
     [
       runId,
       new Date(at),
@@ -195,7 +196,7 @@ async function insertRun(
       run.taskCall,
       JSON.stringify(run.taskKwargs),
       new Date(notBefore),
-      new Date(notBefore + (run.deadlineSeconds ?? DEADLINE_SECONDS) * 1000),
+      new Date(notBefore + (run.deadlineSeconds ?? ON_DEMAND_DEADLINE_SECONDS) * 1000),
     ],
   );
   return rowCount === 1;
@@ -208,9 +209,17 @@ async function claimKey(client: pg.PoolClient, organizationId: string, key: stri
     [organizationId, key, runId],
   );
   if (rowCount === 1) return runId;
-  const { rows } = await client.query<{ task_run_id: string }>(
+  return (await runOfKey(client, organizationId, key))!;
+}
+
+async function runOfKey(
+  database: Pick<pg.ClientBase, 'query'>,
+  organizationId: string,
+  key: string,
+): Promise<string | undefined> {
+  const { rows } = await database.query<{ task_run_id: string }>(
     'select task_run_id from invocation_key where organization_id = $1 and key = $2',
     [organizationId, key],
   );
-  return rows[0]!.task_run_id;
+  return rows[0]?.task_run_id;
 }

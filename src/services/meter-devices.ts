@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { AmrTask, AmrTaskGroup, MeterDevice, NetworkInterface } from '../../entities/index.js';
 import { seal } from '../credentials.js';
@@ -5,10 +6,12 @@ import type { Database } from '../db/database.js';
 import type { MeterLifeCycle } from '../domain/enums.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
+import type { Broker } from '../messaging/broker.js';
 import { merged, parseInput } from './input.js';
 import { MeterFields, MeterLinks, type CreateMeterDevice, type UpdateMeterDevice } from './meter-input.js';
 import { nameMatches, type NameSelection } from './name-filter.js';
 import { Page, positionOf, type PageRequest } from './page.js';
+import { announceRowChanges } from './row-changes.js';
 import { countRows, requireAll, requireOne, TenantService } from './tenant-service.js';
 
 export interface MeterDeviceSelection extends NameSelection {
@@ -17,19 +20,31 @@ export interface MeterDeviceSelection extends NameSelection {
   externalReference?: string | null;
   taskGroup?: string | null;
   lifeCycle?: MeterLifeCycle | null;
+  credentialsRejected?: boolean | null;
 }
+
+/** Meters called alike that are told of; ingesters look at others again by themselves. */
+const MOST_NAMESAKES = 1_000;
+
+/** What ingesters keep of a meter. */
+function ingestedFields(meter: MeterDevice) {
+  const { name, serialNumber, currentTransformerRatio, voltageTransformerRatio } = meter;
+  return { name, serialNumber, currentTransformerRatio, voltageTransformerRatio };
+}
+type IngestedFields = ReturnType<typeof ingestedFields>;
 
 /** The meters. */
 export class MeterDeviceService extends TenantService<MeterDevice> {
   constructor(
     database: Database,
+    private readonly broker: Pick<Broker, 'broadcast'>,
     private readonly credentialsPublicKey: string | undefined,
   ) {
     super(database, MeterDevice, 'MeterDevice');
   }
 
   page(organizationId: string, request: PageRequest, selection: MeterDeviceSelection = {}): Promise<Page<MeterDevice>> {
-    const { ids, serialNumber, externalReference, taskGroup, lifeCycle } = selection;
+    const { ids, serialNumber, externalReference, taskGroup, lifeCycle, credentialsRejected } = selection;
     return this.pageWhere(organizationId, request, {
       ...nameMatches(selection),
       ...(ids != null && { id: { $in: ids.filter(isUuid) } }),
@@ -37,24 +52,28 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
       ...(externalReference != null && { externalReference }),
       ...(taskGroup != null && { taskGroups: isUuid(taskGroup) ? taskGroup : { $in: [] } }),
       ...(lifeCycle != null && { lifeCycle }),
+      ...(credentialsRejected != null && { credentialsRejectedAt: credentialsRejected ? { $ne: null } : null }),
     });
   }
 
-  create(organizationId: string, input: CreateMeterDevice): Promise<MeterDevice> {
+  async create(organizationId: string, input: CreateMeterDevice): Promise<MeterDevice> {
     const fields = parseInput(MeterFields, input);
     const links = parseInput(MeterLinks, input);
-    return this.change(fields.name, async (em) => {
+    const created = await this.change(fields.name, async (em) => {
       const meter = new MeterDevice();
       em.assign(meter, { ...fields, organization: organizationId }, { em });
       await this.link(em, organizationId, meter, links);
       em.persist(meter);
       return meter;
     });
+    await this.announce(organizationId, created);
+    return created;
   }
 
-  update(organizationId: string, { id, ...changes }: UpdateMeterDevice): Promise<MeterDevice> {
+  async update(organizationId: string, { id, ...changes }: UpdateMeterDevice): Promise<MeterDevice> {
     const { expectedVersion, ...links } = parseInput(MeterLinks, changes);
-    return this.change(changes.name, async (em) => {
+    let before: IngestedFields | undefined;
+    const updated = await this.change(changes.name, async (em) => {
       const meter = await this.locked(em, organizationId, id);
       if (expectedVersion != null && expectedVersion !== meter.version) {
         throw new InputError(
@@ -65,21 +84,39 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
       }
       const fields = parseInput(MeterFields, merged(meter, changes));
       await this.link(em, organizationId, meter, links);
+      before = ingestedFields(meter);
       // Touched in any case, so that a change of its groups or tasks alone is a new version as well.
       return em.assign(meter, { ...fields, updatedAt: new Date() });
+    });
+    if (!isDeepStrictEqual(before, ingestedFields(updated))) await this.announce(organizationId, updated, before);
+    return updated;
+  }
+
+  /** Lets the meter be polled again with the credentials it refused. Changes nothing where none were refused. */
+  clearCredentialsRejection(organizationId: string, id: string): Promise<MeterDevice> {
+    return this.change(undefined, async (em) => {
+      const meter = await this.locked(em, organizationId, id);
+      return meter.credentialsRejectedAt === null
+        ? meter
+        : em.assign(meter, { credentialsRejectedAt: null, updatedAt: new Date() });
     });
   }
 
   /** Refused once it has readings or runs: retire it instead. */
-  delete(organizationId: string, id: string): Promise<{ id: string }> {
-    return this.remove(organizationId, id, async (em) => {
+  async delete(organizationId: string, id: string): Promise<{ id: string }> {
+    const deleted = await this.remove(organizationId, id, async (em) => {
       const registers = await countRows(em, 'select count(*) as count from register where meter_device_id = ?', [id]);
       const cure = 'Set its lifeCycle to RETIRED instead: it is then never polled again.';
       if (registers > 0) return `has readings of ${registers} series, which would be lost. ${cure}`;
       const runs = await countRows(em, 'select count(*) as count from task_run where meter_device_id = ?', [id]);
       if (runs > 0) return `has ${runs} ${runs === 1 ? 'run' : 'runs'} on record. ${cure}`;
+      const stays = await countRows(em, 'select count(*) as count from installation where meter_device_id = ?', [id]);
+      if (stays > 0)
+        return `has ${stays} ${stays === 1 ? 'installation' : 'installations'}. Delete ${stays === 1 ? 'it' : 'them'} first if the meter was never there, else set its lifeCycle to RETIRED.`;
       return undefined;
     });
+    await announceRowChanges(this.broker, organizationId, [id]);
+    return deleted;
   }
 
   /** Which of `ids` have credentials. The sealed boxes stay in the database. */
@@ -127,6 +164,22 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
     return new Map(rows.map(({ id, count }) => [id, count]));
   }
 
+  /**
+   * Tells the ingesters, and with the meter itself those that were or are called alike: a serial number that a second meter gets
+   * names neither any more.
+   */
+  private async announce(organizationId: string, meter: MeterDevice, before?: IngestedFields): Promise<void> {
+    const names = [meter.name, meter.serialNumber, before?.name, before?.serialNumber].filter((text) => text != null);
+    const { rows } = await this.database.pool.query<{ id: string }>(
+      `select id from meter_device where organization_id = $1 and name = any($2::text[])
+       union select id from meter_device where organization_id = $1 and serial_number = any($2::text[])
+       limit ${MOST_NAMESAKES}`,
+      [organizationId, names],
+    );
+    const ids = new Set([meter.id, ...rows.map(({ id }) => id)]);
+    await announceRowChanges(this.broker, organizationId, [...ids]);
+  }
+
   private async link(
     em: SqlEntityManager,
     organizationId: string,
@@ -154,7 +207,10 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
       if (!meter.meterTasks.isInitialized()) await meter.meterTasks.init();
       meter.meterTasks.set(tasks);
     }
-    if (credentials !== undefined) meter.credentials = credentials && this.seal(meter.id, credentials);
+    if (credentials !== undefined) {
+      meter.credentials = credentials && this.seal(meter.id, credentials);
+      meter.credentialsRejectedAt = null;
+    }
   }
 
   private seal(meterId: string, credentials: Record<string, string>): Buffer {

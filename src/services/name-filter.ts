@@ -12,4 +12,5 @@ export function nameMatches({ name, nameContains }: NameSelection): object {
   };
 }
 
-const escapePattern = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
+/** Text as a part of a pattern of `like` that stands for itself. */
+export const escapePattern = (text: string): string => text.replace(/[\\%_]/g, '\\$&');

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { NetworkInterface, Segment } from '../../entities/index.js';
+import { InterfaceBreaker, NetworkInterface, Segment } from '../../entities/index.js';
 import type { Database } from '../db/database.js';
 import { NetworkInterfaceKind } from '../domain/enums.js';
 import { InputError } from '../errors.js';
@@ -24,6 +24,13 @@ const InterfaceFields = z.object({
 });
 export type CreateNetworkInterface = z.input<typeof InterfaceFields>;
 export type UpdateNetworkInterface = Partial<Omit<CreateNetworkInterface, 'kind'>> & { id: string };
+
+/** Sessions in a row that did not reach an interface. */
+export interface InterfaceHold {
+  failures: number;
+  openUntil: Date | null;
+  errorMessage: string;
+}
 
 /** The ways to meters. */
 export class NetworkInterfaceService extends TenantService<NetworkInterface> {
@@ -51,6 +58,9 @@ export class NetworkInterfaceService extends TenantService<NetworkInterface> {
       const row = await this.locked(em, organizationId, id);
       const current = { ...pickConnection(row), name: row.name, kind: row.kind, segment: row.segment?.id ?? null };
       const { segment, ...fields } = parseInterface(merged(current, changes));
+      // What did not reach the old address says nothing about the new one.
+      if (fields.host !== row.host || fields.port !== row.port)
+        await em.nativeDelete(InterfaceBreaker, { networkInterface: id });
       return em.assign(row, {
         ...fields,
         segment: await requireOne(em, Segment, 'Segment', organizationId, segment, 'input.segment'),
@@ -77,6 +87,16 @@ export class NetworkInterfaceService extends TenantService<NetworkInterface> {
       }
       return undefined;
     });
+  }
+
+  /** What is known of the sessions that did not reach them; interfaces that were reached are left out. */
+  async holds(ids: readonly string[]): Promise<Map<string, InterfaceHold>> {
+    const { rows } = await this.database.pool.query<InterfaceHold & { id: string }>(
+      `select network_interface_id as id, failures, open_until as "openUntil", error_message as "errorMessage"
+       from interface_breaker where network_interface_id = any($1::uuid[])`,
+      [ids],
+    );
+    return new Map(rows.map((row) => [row.id, row]));
   }
 
   /** Which of `ids` have an open session now. */

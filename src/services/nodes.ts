@@ -4,10 +4,13 @@ import { instantOfUuid, isUuid } from '../domain/uuid.js';
 const TABLES = {
   AmrTask: 'amr_task',
   AmrTaskGroup: 'amr_task_group',
+  Installation: 'installation',
   MeterDevice: 'meter_device',
+  MeteringPoint: 'metering_point',
   NetworkInterface: 'network_interface',
   Segment: 'segment',
   Series: 'series',
+  DeadLetter: 'dead_letter',
 } as const;
 export type NodeKind = keyof typeof TABLES | 'TaskRun';
 

@@ -24,10 +24,10 @@ export function pageSize(first: number | null | undefined, { usual, most }: Page
 }
 
 /** Where a page of nodes begins and how long it is. */
-export interface PagePosition {
+export interface PagePosition<After = string> {
   readonly size: number;
-  /** Id of the last node before the page. */
-  readonly after: string | undefined;
+  /** Id of the last node before the page, or what else its place is known by. */
+  readonly after: After | undefined;
 }
 
 /** Checks size and cursor of a page of nodes. */
@@ -36,6 +36,32 @@ export function positionOf({ first, after }: PageRequest): PagePosition {
 }
 
 const cursorOf = (id: string): string => Buffer.from(id, 'latin1').toString('base64url');
+
+/** As `positionOf`, for nodes whose place is several keys: `keyOf` takes what `keyCursor` wrote, or undefined to refuse it. */
+export function positionByKey<K>(
+  { first, after }: PageRequest,
+  keyOf: (values: readonly unknown[]) => K | undefined,
+): PagePosition<K> {
+  const size = pageSize(first, NODE_PAGE);
+  if (after == null) return { size, after: undefined };
+  const key = keyOf(valuesOfCursor(after));
+  if (key === undefined) throw wrongCursor();
+  return { size, after: key };
+}
+
+/** The cursor of a node whose place is these keys. */
+export function keyCursor(...keys: readonly string[]): string {
+  return Buffer.from(JSON.stringify(keys), 'utf8').toString('base64url');
+}
+
+function valuesOfCursor(cursor: string): readonly unknown[] {
+  try {
+    const values: unknown = JSON.parse(Buffer.from(cursor.slice(0, 4_000), 'base64url').toString('utf8'));
+    return Array.isArray(values) ? values : [];
+  } catch {
+    return [];
+  }
+}
 
 function idOfCursor(cursor: string): string {
   const id = Buffer.from(cursor.slice(0, 100), 'base64url').toString('latin1');
@@ -58,15 +84,16 @@ export class Page<T extends { readonly id: string }> {
   /** @param rows one row more than the page holds when there is a next page */
   constructor(
     rows: readonly T[],
-    private readonly position: PagePosition,
+    private readonly position: PagePosition<unknown>,
     private readonly count: () => Promise<number>,
+    private readonly cursor: (node: T) => string = ({ id }) => cursorOf(id),
   ) {
     this.nodes = rows.slice(0, position.size);
     this.hasNextPage = rows.length > position.size;
   }
 
   get edges(): { cursor: string; node: T }[] {
-    return this.nodes.map((node) => ({ cursor: cursorOf(node.id), node }));
+    return this.nodes.map((node) => ({ cursor: this.cursor(node), node }));
   }
 
   get pageInfo() {
@@ -74,8 +101,8 @@ export class Page<T extends { readonly id: string }> {
     return {
       hasNextPage: this.hasNextPage,
       hasPreviousPage: this.position.after !== undefined,
-      startCursor: start ? cursorOf(start.id) : null,
-      endCursor: end ? cursorOf(end.id) : null,
+      startCursor: start ? this.cursor(start) : null,
+      endCursor: end ? this.cursor(end) : null,
     };
   }
 

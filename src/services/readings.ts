@@ -52,6 +52,12 @@ export interface LatestReading {
   readonly quality: string[];
   readonly origin: ReadingOrigin;
   readonly receivedAt: Date;
+  readonly meteringPoint: string | null;
+  readonly customerReference: string | null;
+  readonly tariffReference: string | null;
+  readonly revised: boolean;
+  /** The newest one never is. */
+  readonly late: false;
 }
 
 /** Register, time, value, quality, and the time to the microsecond as cursors carry it. */
@@ -116,18 +122,33 @@ export class ReadingService {
       where.push(`x.origin = any(${parameters.add(codes)}::smallint[])`);
     }
     const { rows } = await this.database.pool.query<LatestRow>(
-      `select m.id as "meterDeviceId", s.name as series, s.unit, x.measured_at as timestamp, x.value, x.quality, x.origin,
-              x.received_at as "receivedAt"
+      `with latest as (
+         select r.id as register_id, m.id as meter_device_id, s.name, s.unit, x.*
          from register r join meter_device m on m.id = r.meter_device_id join series s on s.id = r.series_id
         cross join lateral (
           select measured_at, value, quality, origin, received_at from meter_reading
            where register_id = r.id order by measured_at desc limit 1) x
-        where ${where.join(' and ')} order by x.measured_at desc, r.id limit ${parameters.add(size)}`,
+        where ${where.join(' and ')} order by x.measured_at desc, r.id limit ${parameters.add(size)}
+       )
+       select l.meter_device_id as "meterDeviceId", l.name as series, l.unit, l.measured_at as timestamp, l.value, l.quality,
+              l.origin, l.received_at as "receivedAt", p.id as "meteringPoint", p.customer_reference as "customerReference",
+              p.tariff_reference as "tariffReference",
+              exists (select from meter_reading_revision v where v.register_id = l.register_id
+                 and v.measured_at = l.measured_at and v.received_at < l.received_at) as revised
+         from latest l
+         left join lateral (
+           select metering_point_id from installation
+            where meter_device_id = l.meter_device_id and installed_at <= l.measured_at
+              and (removed_at is null or removed_at > l.measured_at)
+            order by installed_at desc limit 1) i on true
+         left join metering_point p on p.id = i.metering_point_id
+        order by l.measured_at desc, l.register_id`,
       parameters.values,
     );
     return rows.map((row) => ({
       ...row,
       cursor: null,
+      late: false,
       quality: qualityCodes(row.quality),
       origin: READING_ORIGIN_CODES[row.origin]!,
     }));
@@ -151,7 +172,7 @@ export class ReadingService {
   }
 }
 
-interface LatestRow extends Omit<LatestReading, 'cursor' | 'quality' | 'origin'> {
+interface LatestRow extends Omit<LatestReading, 'cursor' | 'quality' | 'origin' | 'late'> {
   readonly quality: number;
   readonly origin: number;
 }

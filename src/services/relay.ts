@@ -1,13 +1,14 @@
 import type pg from 'pg';
 import { Counter, Gauge } from 'prom-client';
-import { inTransaction } from '../db/database.js';
+import type { Config } from '../config.js';
 import type { Leadership } from '../db/leader.js';
+import { notePassedOn, numberCommitted, readLogHead, readNumberedAfter, type NumberedRow } from '../db/reading-log.js';
 import type { Broker } from '../messaging/broker.js';
-import { pause } from '../retry.js';
-import { metrics } from '../telemetry.js';
+import { metrics, type Logger } from '../telemetry.js';
+import { publishToExchange } from './reading-exchange.js';
+import { watchRelayLag } from './relay-lag.js';
+import { Wake } from './wake.js';
 
-/** Log rows numbered in one transaction. */
-const BATCH = 200;
 /** Longest sleep: a missed notification delays a reading by at most this. */
 const IDLE_MS = 500;
 
@@ -18,62 +19,80 @@ const relayed = new Counter({
 });
 const position = new Gauge({
   name: 'amr_relay_position',
-  help: 'Position of the newest numbered batch.',
+  help: 'Position of the newest batch that was broadcast.',
   registers: [metrics],
 });
 
 /**
- * Numbers committed log rows and broadcasts them, for as long as this process leads. Numbering happens after commit and
- * by one hand, so a later position never becomes visible before an earlier one. A broadcast that is lost (this process
- * ends between the two, the broker is away) is read from the table by whoever notices the gap.
+ * Numbers committed log rows and passes them on in order, for as long as this process leads: to the API processes, and
+ * where it is switched on to the topic exchange, which goes at a pace of its own and holds up nobody. Both go on where
+ * a predecessor stopped: everything is passed on at least once.
  */
-export async function relayWhileLeading(pool: pg.Pool, broker: Broker, { client, signal }: Leadership): Promise<void> {
-  let wake = new AbortController();
-  client.on('notification', () => wake.abort());
-  await client.query('listen amr_relay');
-  while (!signal.aborted) {
-    const numbered = await numberCommitted(pool);
-    for (const row of numbered) {
-      // The body is JSON already: put together as text, it is not parsed on the way.
-      await broker.broadcast(
-        'readings.committed',
-        Buffer.from(`{"position":${row.position},"organization":"${row.organization_id}","batch":${row.body}}`),
-      );
-    }
-    if (numbered.length > 0) {
-      relayed.inc(numbered.length);
-      position.set(Number(numbered.at(-1)!.position));
-    }
-    if (numbered.length < BATCH) await pause(IDLE_MS, signal, wake.signal);
-    if (wake.signal.aborted) wake = new AbortController();
+export async function relayWhileLeading(
+  pool: pg.Pool,
+  broker: Broker,
+  { readingsExchange }: Pick<Config, 'readingsExchange'>,
+  log: Logger,
+  { client, signal }: Leadership,
+): Promise<void> {
+  const ended = new AbortController();
+  const both = AbortSignal.any([signal, ended.signal]);
+  const numbered = new Wake();
+  const besides = [watchRelayLag(pool, readingsExchange, log, both)];
+  if (readingsExchange) besides.push(publishToExchange(pool, broker, log, numbered, both));
+  try {
+    await broadcastCommitted(pool, broker, numbered, { client, signal });
+  } finally {
+    ended.abort();
+    await Promise.all(besides);
   }
 }
 
-interface NumberedRow {
-  position: string;
-  organization_id: string;
-  body: string;
+/**
+ * Numbering happens after commit and by one hand, so a later position never becomes visible before an earlier one. What
+ * was numbered but not broadcast, by this process while the broker was away or by one that died, comes from the table.
+ */
+async function broadcastCommitted(
+  pool: pg.Pool,
+  broker: Broker,
+  numberedMore: Wake,
+  { client, signal }: Leadership,
+): Promise<void> {
+  const committed = new Wake();
+  client.on('notification', () => committed.ring());
+  await client.query('listen amr_relay');
+  let { published } = await readLogHead(pool);
+  let noted = published;
+  while (!signal.aborted) {
+    const numbered = await numberCommitted(pool, published);
+    if (numbered.length > 0) {
+      noted = published;
+      numberedMore.ring();
+    }
+    const rows = broker.connected ? await following(pool, published, numbered) : [];
+    for (const row of rows) await broadcast(broker, row);
+    if (rows.length > 0) {
+      published = Number(rows.at(-1)!.position);
+      relayed.inc(rows.length);
+      position.set(published);
+    }
+    if (numbered.length > 0 || rows.length > 0) continue;
+    if (published > noted) await notePassedOn(pool, 'published', published);
+    noted = published;
+    await committed.sleep(IDLE_MS, signal);
+  }
 }
 
-/** Gives the next positions to committed rows that have none, oldest first. The head row is the lock of last resort. */
-export async function numberCommitted(pool: pg.Pool): Promise<NumberedRow[]> {
-  return inTransaction(pool, async (client) => {
-    const { rows: heads } = await client.query<{ position: string }>(
-      'select position from reading_log_head for update',
-    );
-    const { rows } = await client.query<NumberedRow>(
-      `with next as (
-         select id, committed_at, $1::bigint + row_number() over (order by id) as position
-         from (select id, committed_at from reading_log where position is null order by id limit $2) unnumbered
-       ), numbered as (
-         update reading_log l set position = next.position from next
-         where l.id = next.id and l.committed_at = next.committed_at
-         returning l.position, l.organization_id, l.body
-       )
-       select * from numbered order by position`,
-      [heads[0]!.position, BATCH],
-    );
-    if (rows.length > 0) await client.query('update reading_log_head set position = $1', [rows.at(-1)!.position]);
-    return rows;
-  });
+/** What comes after `published`: what was numbered just now, unless something before it was left. */
+async function following(pool: pg.Pool, published: number, numbered: NumberedRow[]): Promise<NumberedRow[]> {
+  const [next] = numbered;
+  return next && Number(next.position) === published + 1 ? numbered : readNumberedAfter(pool, published);
+}
+
+/** The body is JSON already: put together as text, it is not parsed on the way. */
+function broadcast(broker: Broker, row: NumberedRow): Promise<void> {
+  return broker.broadcast(
+    'readings.committed',
+    Buffer.from(`{"position":${row.position},"organization":"${row.organization_id}","batch":${row.body}}`),
+  );
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.js';
-import type { RunOrigin, TaskRunState } from '../domain/enums.js';
-import { instantOfUuid, isUuid } from '../domain/uuid.js';
+import { TaskRunState, type RunOrigin } from '../domain/enums.js';
+import { instantOfUuid, isUuid, leastUuidAt } from '../domain/uuid.js';
 import { Page, positionOf, wrongCursor, type PagePosition, type PageRequest } from './page.js';
 import { SqlParameters } from './sql.js';
 
@@ -19,6 +19,7 @@ export interface TaskRunRow {
   readonly notBefore: Date;
   readonly deadline: Date;
   readonly attempts: number;
+  readonly cancelRequestedAt: Date | null;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly readingCount: number;
@@ -37,9 +38,18 @@ export interface TaskRunSelection {
   amrTask?: string | null;
   states?: readonly TaskRunState[] | null;
   origin?: RunOrigin | null;
+  /** Of runs that ended without success. */
+  errorCode?: string | null;
   from?: Date | null;
   to?: Date | null;
 }
+
+/** States that have an index over their runs, each list as the index has it; runs that succeeded have none. */
+const INDEXED_STATES: readonly (readonly TaskRunState[])[] = [
+  [TaskRunState.PENDING],
+  [TaskRunState.DISPATCHED, TaskRunState.RUNNING],
+  [TaskRunState.FAILED, TaskRunState.EXPIRED, TaskRunState.CANCELLED],
+];
 
 /** What runs are listed under. */
 export type RunParent = 'meterDevice' | 'amrTask';
@@ -47,7 +57,8 @@ const PARENT_COLUMN = { meterDevice: 'meter_device_id', amrTask: 'amr_task_id' }
 
 const COLUMNS = `r.id, r.origin, r.state, r.meter_device_id as "meterDeviceId", r.amr_task_id as "amrTaskId",
   r.meter_execution_type as "meterExecutionType", r.task_call as "taskCall", r.task_kwargs as "taskKwargs", r.priority,
-  r.scheduled_for as "scheduledFor", r.not_before as "notBefore", r.deadline, r.attempts, r.started_at as "startedAt",
+  r.scheduled_for as "scheduledFor", r.not_before as "notBefore", r.deadline, r.attempts,
+  r.cancel_requested_at as "cancelRequestedAt", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.reading_count as "readingCount", r.stored_count as "storedCount",
   r.duplicate_count as "duplicateCount", r.revised_count as "revisedCount", r.rejected_count as "rejectedCount",
   r.error_code as "errorCode", r.error_message as "errorMessage", r.result`;
@@ -85,6 +96,26 @@ export class TaskRunService {
       parameters.values,
     );
     return new Page(rows, position, () => this.count(organizationId, selection));
+  }
+
+  /** A page of all runs of the organization at one instant, newest id first, of which there are `count`. */
+  async pageAt(
+    organizationId: string,
+    request: PageRequest,
+    { scheduledFor, count }: { scheduledFor: Date; count: number },
+  ): Promise<Page<TaskRunRow>> {
+    const position = positionOf(request);
+    const [begin, end] = [leastUuidAt(scheduledFor.getTime()), leastUuidAt(scheduledFor.getTime() + 1)];
+    const before = position.after === undefined || position.after > end ? end : position.after;
+    const { rows } = await this.database.pool.query<TaskRunRow>(
+      // The ids of one instant are a range of the primary key, in the order of the page. `is true` keeps the planner
+      // from the index of the organization instead, and from sorting 100,000 runs for a page.
+      `select ${COLUMNS} from task_run r
+        where r.scheduled_for = $1 and r.id >= $2 and r.id < $3 and (r.organization_id = $4) is true
+        order by r.id desc limit $5`,
+      [scheduledFor, begin, before, organizationId, position.size + 1],
+    );
+    return new Page(rows, position, () => Promise.resolve(count));
   }
 
   /** The same page below each of many parents, in one statement. */
@@ -133,9 +164,15 @@ export class TaskRunService {
 
   private async count(organizationId: string, selection: TaskRunSelection): Promise<number> {
     const parameters = new SqlParameters();
-    const where = conditions(parameters, organizationId, selection);
+    const countOf = (counted: TaskRunSelection) =>
+      `(select count(*) from task_run r where ${conditions(parameters, organizationId, counted).join(' and ')})`;
+    const { states } = selection;
+    // Runs that succeeded are most and in no index of their own: all runs less the others is an index's matter.
+    const count = states?.includes(TaskRunState.SUCCEEDED)
+      ? `${countOf({ ...selection, states: null })} - ${countOf({ ...selection, states: othersThan(states) })}`
+      : countOf(selection);
     const { rows } = await this.database.pool.query<{ count: number }>(
-      `select count(*)::int as count from task_run r where ${where.join(' and ')}`,
+      `select (${count})::int as count`,
       parameters.values,
     );
     return rows[0]!.count;
@@ -157,15 +194,31 @@ function pageSql(where: readonly string[], parameters: SqlParameters, { after, s
 }
 
 function conditions(parameters: SqlParameters, organizationId: string, selection: TaskRunSelection): string[] {
-  const { meterDevice, amrTask, states, origin, from, to } = selection;
+  const { meterDevice, amrTask, states, origin, errorCode, from, to } = selection;
   // An id that is no UUID matches nothing, as any other unknown id; the column would refuse it.
   const uuid = (id: string) => `${parameters.add(isUuid(id) ? id : null)}::uuid`;
   const where = [`r.organization_id = ${parameters.add(organizationId)}`];
   if (meterDevice != null) where.push(`r.meter_device_id = ${uuid(meterDevice)}`);
   if (amrTask != null) where.push(`r.amr_task_id = ${uuid(amrTask)}`);
-  if (states != null) where.push(`r.state = any(${parameters.add(states)})`);
+  if (states != null) where.push(inStates(parameters, states));
   if (origin != null) where.push(`r.origin = ${parameters.add(origin)}`);
+  if (errorCode != null) {
+    where.push(inStates(parameters, INDEXED_STATES[2]!), `r.error_code = ${parameters.add(errorCode)}`);
+  }
   if (from != null) where.push(`r.scheduled_for >= ${parameters.add(from)}`);
   if (to != null) where.push(`r.scheduled_for < ${parameters.add(to)}`);
   return where;
+}
+
+/** Written so that the planner sees which partial indexes hold the runs in these states. */
+function inStates(parameters: SqlParameters, states: readonly TaskRunState[]): string {
+  if (states.length === 0) return 'false';
+  if (states.includes(TaskRunState.SUCCEEDED)) return `r.state = any(${parameters.add(states)})`;
+  const lists = INDEXED_STATES.map((indexed) => indexed.filter((state) => states.includes(state)));
+  const found = lists.filter((list) => list.length > 0).map((list) => `r.state in ('${list.join("', '")}')`);
+  return `(${found.join(' or ')})`;
+}
+
+function othersThan(states: readonly TaskRunState[]): TaskRunState[] {
+  return Object.values(TaskRunState).filter((state) => !states.includes(state));
 }

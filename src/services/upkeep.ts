@@ -1,35 +1,89 @@
 import type pg from 'pg';
-import { inTransaction } from '../db/database.js';
+import { Counter } from 'prom-client';
+import type { Config } from '../config.js';
 import type { Leadership } from '../db/leader.js';
 import { dropLogPartitionsBefore, ensureUpcomingPartitions } from '../db/partitions.js';
-import { ReadingPartitions } from '../db/reading-partitions.js';
-import { READING_ORIGIN_CODES } from '../domain/enums.js';
 import { messageOf } from '../errors.js';
+import type { Broker } from '../messaging/broker.js';
 import { pause } from '../retry.js';
-import type { Logger } from '../telemetry.js';
-import { writeBatch } from './ingest/batch.js';
-import { RegisterDirectory } from './ingest/enrich.js';
+import { countDeadLetters, forgetDeadLetterCounts, republishForgotten } from './dead-letter-upkeep.js';
+import { metrics, type Logger } from '../telemetry.js';
+import { forgetMessages } from './ingest/repeats.js';
+import { storeOfStaged } from './ingest/staged-store.js';
+import { forgetGoneWorkers } from './worker-registry.js';
+import {
+  dropClosedDeadLetters,
+  dropOldInvocationKeys,
+  dropOldReadings,
+  dropOldRuns,
+  dropOldSessions,
+  dropOldSlots,
+} from './retention.js';
+import { SlotSettlement } from './settlement.js';
+import { expireStaged } from './staged-expiry.js';
+import { promoteStaged } from './staged-promotion.js';
+import { promoteOnNews } from './staged-promotion-news.js';
 
 const EVERY_MS = 60_000;
 const LOG_KEPT_MS = 7 * 86_400_000;
-const STAGED_KEPT = '30 days';
-const SWEEP_BATCH = 2_000;
+
+const unexchangedBatches = new Counter({
+  name: 'amr_relay_given_up_batches_total',
+  help: 'Batches that left the log before the topic exchange readings had confirmed them.',
+  registers: [metrics],
+});
 
 /** Once a minute, for as long as this process leads: each duty by itself, so that one that fails holds up no other. */
-export async function upkeepWhileLeading(pool: pg.Pool, log: Logger, { signal }: Leadership): Promise<void> {
-  const directory = new RegisterDirectory(pool);
-  const partitions = new ReadingPartitions(pool);
+export async function upkeepWhileLeading(
+  pool: pg.Pool,
+  broker: Pick<Broker, 'publish' | 'listen'>,
+  {
+    runsKeptDays,
+    sessionsKeptDays,
+    readingsKeptDays,
+    readingsExchange,
+  }: Pick<Config, 'runsKeptDays' | 'sessionsKeptDays' | 'readingsKeptDays' | 'readingsExchange'>,
+  log: Logger,
+  { signal }: Leadership,
+): Promise<void> {
+  const settlement = new SlotSettlement(pool);
   const duties: Record<string, () => Promise<void>> = {
     'make partitions ahead': () => withClient(pool, (client) => ensureUpcomingPartitions(client)),
     'drop old log partitions': () =>
       withClient(pool, async (client) => {
-        await dropLogPartitionsBefore(client, new Date(Date.now() - LOG_KEPT_MS));
+        const dropped = await dropLogPartitionsBefore(client, new Date(Date.now() - LOG_KEPT_MS));
+        const givenUp = dropped.reduce((sum, { unexchanged }) => sum + unexchanged, 0);
+        if (!readingsExchange || givenUp === 0) return;
+        unexchangedBatches.inc(givenUp);
+        log.error(
+          { batches: givenUp, days: dropped.map(({ name }) => name) },
+          'batches that the topic exchange readings did not confirm within 7 days are given up; they stay readable in the API',
+        );
       }),
     'store staged readings of new meters': async () => {
-      while ((await promoteStaged(pool, directory, partitions)) === SWEEP_BATCH && !signal.aborted);
+      // Afresh at each look: it keeps rows of meters and series, and hears of no changes.
+      const { enrich, write } = storeOfStaged(pool);
+      await promoteStaged(pool, enrich, write, { signal });
     },
-    'drop expired staged readings': () => dropExpired(pool, log),
+    'discard expired staged readings': async () => {
+      await expireStaged(pool, log, signal);
+    },
+    'forget messages that cannot come again': () => forgetMessages(pool),
+    'publish forgotten redrives': () => republishForgotten(pool, broker, log, signal),
+    'count dead letters': () => countDeadLetters(pool),
+    'forget workers that are gone': () => forgetGoneWorkers(pool),
+    // Before runs are dropped: the counts of their slots stay.
+    'settle slots whose runs have ended': () => settlement.settle(signal),
+    'drop old runs': () => dropOldRuns(pool, runsKeptDays, log),
+    'drop old slots': () => dropOldSlots(pool, runsKeptDays, signal),
+    'drop old invocation keys': () => dropOldInvocationKeys(pool, runsKeptDays, signal),
+    'drop closed dead letters': () => dropClosedDeadLetters(pool, signal),
+    ...(readingsKeptDays !== undefined && {
+      'drop old readings': () => dropOldReadings(pool, readingsKeptDays, log, signal),
+    }),
+    'drop old sessions': () => dropOldSessions(pool, sessionsKeptDays, signal),
   };
+  const news = promoteOnNews(pool, broker, log, signal);
   while (!signal.aborted) {
     for (const [duty, work] of Object.entries(duties)) {
       await work().catch((error: unknown) => {
@@ -38,6 +92,8 @@ export async function upkeepWhileLeading(pool: pg.Pool, log: Logger, { signal }:
     }
     await pause(EVERY_MS, signal);
   }
+  await news;
+  forgetDeadLetterCounts();
 }
 
 async function withClient(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
@@ -47,60 +103,4 @@ async function withClient(pool: pg.Pool, work: (client: pg.PoolClient) => Promis
   } finally {
     client.release();
   }
-}
-
-async function dropExpired(pool: pg.Pool, log: Logger): Promise<void> {
-  const { rowCount } = await pool.query(
-    `delete from staged_reading where received_at < now() - interval '${STAGED_KEPT}'`,
-  );
-  if (rowCount)
-    log.warn({ readings: rowCount }, `staged readings of meters not created within ${STAGED_KEPT} were dropped`);
-}
-
-/**
- * Stores staged readings whose meter exists by now; they leave the stage in the same transaction. Swept, not only
- * done at the meter's creation: a reading staged at that very moment would be forgotten.
- * @returns how many left the stage, at most 2,000
- */
-export async function promoteStaged(
-  pool: pg.Pool,
-  directory: RegisterDirectory,
-  partitions: ReadingPartitions,
-): Promise<number> {
-  return inTransaction(pool, async (client) => {
-    const { rows } = await client.query<{
-      organization_id: string;
-      meter: string;
-      series: string;
-      measured_at: Date;
-      value: string;
-      unit: string | null;
-      quality: number;
-      origin: number;
-    }>(
-      `delete from staged_reading where id in (
-         select s.id from staged_reading s
-         join meter_device m on m.organization_id = s.organization_id and (m.name = s.meter or m.id::text = s.meter)
-         order by s.id limit $1 for update of s skip locked)
-       returning organization_id, meter, series, measured_at, value, unit, quality, origin`,
-      [SWEEP_BATCH],
-    );
-    if (rows.length === 0) return 0;
-    const { known, unknown } = await directory.enrich(
-      rows.map((row) => ({
-        organization: row.organization_id,
-        meter: row.meter,
-        series: row.series,
-        measuredAt: row.measured_at.getTime(),
-        value: row.value,
-        unit: row.unit ?? undefined,
-        quality: row.quality,
-        origin: READING_ORIGIN_CODES[row.origin]!,
-        run: undefined,
-      })),
-    );
-    await partitions.require(known);
-    await writeBatch(client, { known, unknown, rejections: [] }, new Date());
-    return rows.length;
-  });
 }

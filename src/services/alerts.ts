@@ -1,0 +1,31 @@
+import type { Database } from '../db/database.js';
+import { ALERT_COLUMNS, type Alert } from './alert-book.js';
+import { Page, positionOf, type PageRequest } from './page.js';
+import { SqlParameters } from './sql.js';
+
+/** What needs, or needed, a person. */
+export class AlertService {
+  constructor(private readonly database: Database) {}
+
+  /** Newest first. `open`: only those that are not resolved, or only those that are. */
+  async page(organizationId: string, open: boolean | null | undefined, request: PageRequest): Promise<Page<Alert>> {
+    const position = positionOf(request);
+    const { pool } = this.database;
+    const parameters = new SqlParameters();
+    const scope = [`organization_id = ${parameters.add(organizationId)}`];
+    if (open != null) scope.push(`resolved_at is ${open ? '' : 'not '}null`);
+    const counted = { where: scope.join(' and '), values: [...parameters.values] };
+    if (position.after !== undefined) scope.push(`id < ${parameters.add(position.after)}`);
+    const { rows } = await pool.query<Alert>(
+      `select ${ALERT_COLUMNS} from alert where ${scope.join(' and ')} order by id desc limit ${parameters.add(position.size + 1)}`,
+      parameters.values,
+    );
+    return new Page(rows, position, async () => {
+      const { rows } = await pool.query<{ count: number }>(
+        `select count(*)::int as count from alert where ${counted.where}`,
+        counted.values,
+      );
+      return rows[0]!.count;
+    });
+  }
+}
