@@ -4,8 +4,14 @@ import { createClient } from 'graphql-ws';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
 import './graphiql.css';
+import invokeGroup from './examples/invoke-group.graphql';
+import cancelRun from './examples/cancel-run.graphql';
+import deadLetters from './examples/dead-letters.graphql';
+import ingestion from './examples/ingestion.graphql';
 import invokeTask from './examples/invoke-task.graphql';
 import listMeters from './examples/list-meters.graphql';
+import lossAccount from './examples/loss-account.graphql';
+import planTask from './examples/plan-task.graphql';
 import readReadings from './examples/readings.graphql';
 import setUp from './examples/set-up.graphql';
 import watchReadings from './examples/watch-readings.graphql';
@@ -24,7 +30,20 @@ const fetcher = createGraphiQLFetcher({
 });
 
 /** Shown as tabs at the first visit; the browser remembers what became of them. */
-const examples = [listMeters, watchReadings, watchRuns, invokeTask, readReadings, setUp];
+const examples = [
+  listMeters,
+  watchReadings,
+  watchRuns,
+  invokeTask,
+  invokeGroup,
+  cancelRun,
+  readReadings,
+  setUp,
+  planTask,
+  ingestion,
+  lossAccount,
+  deadLetters,
+];
 
 createRoot(document.getElementById('graphiql')!).render(
   <GraphiQL

@@ -4,6 +4,7 @@ import { AmrTaskGroupConnection, AmrTaskGroupPayload, AmrTaskGroupType } from '.
 import { PageArgs } from '../schema/connection.js';
 import { DeleteInput, DeletePayload } from '../schema/delete.js';
 import { CreateAmrTaskGroupInput, UpdateAmrTaskGroupInput } from '../schema/inputs/amr-task-group.js';
+import { PeriodArgs } from '../schema/inputs/period.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 @Resolver(() => AmrTaskGroupType)
@@ -53,5 +54,14 @@ export class AmrTaskGroupResolver {
   @FieldResolver()
   meterDevices(@Root() group: AmrTaskGroup, @Args(() => PageArgs) page: PageArgs, @Ctx() { loaders }: RequestContext) {
     return loaders.metersOfGroup(page).load(group.id);
+  }
+
+  @FieldResolver()
+  runSummary(
+    @Root() group: AmrTaskGroup,
+    @Args(() => PeriodArgs) period: PeriodArgs,
+    @Ctx() { loaders }: RequestContext,
+  ) {
+    return loaders.runSummary('amrTaskGroup', period, group.id);
   }
 }

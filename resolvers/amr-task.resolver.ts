@@ -5,6 +5,7 @@ import { PageArgs } from '../schema/connection.js';
 import { DeleteInput, DeletePayload } from '../schema/delete.js';
 import { CreateAmrTaskInput, UpdateAmrTaskInput } from '../schema/inputs/amr-task.js';
 import { AmrTaskFilter, TaskRunFilter } from '../schema/inputs/filters.js';
+import { PeriodArgs } from '../schema/inputs/period.js';
 import type { RequestContext } from '../src/graphql/context.js';
 import { nextRunAt } from '../src/services/amr-tasks.js';
 
@@ -68,5 +69,10 @@ export class AmrTaskResolver {
     @Ctx() { loaders }: RequestContext,
   ) {
     return loaders.runsOfTask(page, filter ?? {}).load(task.id);
+  }
+
+  @FieldResolver()
+  runSummary(@Root() task: AmrTask, @Args(() => PeriodArgs) period: PeriodArgs, @Ctx() { loaders }: RequestContext) {
+    return loaders.runSummary('amrTask', period, task.id);
   }
 }

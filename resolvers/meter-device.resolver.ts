@@ -43,6 +43,17 @@ export class MeterDeviceResolver {
     return { meterDevice: await services.meterDevices.update(organizationId, input) };
   }
 
+  @Mutation(() => MeterDevicePayload, {
+    description:
+      'Lets a meter that refused its credentials be polled again with the same ones, once somebody has looked. Changes nothing when it refused none. New credentials through updateMeterDevice clear the rejection as well. Runs that failed meanwhile stay FAILED.',
+  })
+  async clearCredentialsRejection(
+    @Arg('input', () => DeleteInput, { description: 'The meter.' }) { id }: DeleteInput,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return { meterDevice: await services.meterDevices.clearCredentialsRejection(organizationId, id) };
+  }
+
   @Mutation(() => DeletePayload, { description: 'Deletes a meter without readings and runs; others are set RETIRED.' })
   deleteMeterDevice(
     @Arg('input', () => DeleteInput, { description: 'The meter.' }) { id }: DeleteInput,
@@ -79,6 +90,16 @@ export class MeterDeviceResolver {
   @FieldResolver()
   lastReadingAt(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
     return loaders.lastReadingAtOfMeter.load(meter.id);
+  }
+
+  @FieldResolver()
+  async meteringPoint(@Root() meter: MeterDevice, @Ctx() { loaders }: RequestContext) {
+    return (await loaders.pointsOfMeter.load(meter.id))[0] ?? null;
+  }
+
+  @FieldResolver()
+  installations(@Root() meter: MeterDevice, @Args(() => PageArgs) page: PageArgs, @Ctx() { loaders }: RequestContext) {
+    return loaders.installationsOfMeter(page).load(meter.id);
   }
 
   @FieldResolver()

@@ -65,4 +65,9 @@ export class NetworkInterfaceResolver {
   isBusy(@Root() networkInterface: NetworkInterface, @Ctx() { loaders }: RequestContext) {
     return loaders.isBusy.load(networkInterface.id);
   }
+
+  @FieldResolver()
+  hold(@Root() networkInterface: NetworkInterface, @Ctx() { loaders }: RequestContext) {
+    return loaders.holdOfInterface.load(networkInterface.id);
+  }
 }

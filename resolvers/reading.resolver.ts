@@ -26,6 +26,6 @@ export class ReadingResolver {
 
   @FieldResolver()
   meterDevice(@Root() reading: MeterReadingType, @Ctx() { loaders }: RequestContext) {
-    return loaders.nodes.MeterDevice.load(reading.meterDeviceId);
+    return loaders.meterOfReading(reading);
   }
 }

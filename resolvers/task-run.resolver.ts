@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { PageArgs } from '../schema/connection.js';
+import { DeleteInput } from '../schema/delete.js';
 import { TaskRunFilter } from '../schema/inputs/filters.js';
 import { InvokeAmrTaskInput, InvokeTaskInput } from '../schema/inputs/invocation.js';
 import { TaskRunConnection, TaskRunPayload, TaskRunType } from '../schema/task-run.js';
@@ -42,6 +43,17 @@ export class TaskRunResolver {
     @Ctx() { services, organizationId }: RequestContext,
   ) {
     return { taskRun: await services.invocation.invokeAmrTask(organizationId, input) };
+  }
+
+  @Mutation(() => TaskRunPayload, {
+    description:
+      'Cancels a run. One that waits is CANCELLED at once. One that was handed to a poller keeps its state, with cancelRequestedAt set, until the poller confirms; if its try has ended by then, that outcome stands, but it is not tried again. A run that is CANCELLED is returned as it is; any other that has ended is a CONFLICT.',
+  })
+  async cancelTaskRun(
+    @Arg('input', () => DeleteInput, { description: 'The run.' }) input: DeleteInput,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return { taskRun: await services.cancellation.cancelTaskRun(organizationId, input) };
   }
 
   @FieldResolver()

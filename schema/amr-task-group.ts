@@ -3,6 +3,7 @@ import { AmrTaskType } from './amr-task.js';
 import { connectionOf } from './connection.js';
 import { MeterDeviceConnection } from './meter-device.js';
 import { NodeType } from './node.js';
+import { TaskRunSummaryType } from './task-run-summary.js';
 
 @ObjectType('AmrTaskGroup', {
   description: 'Tasks that belong together; they run for every meter that is in the group.',
@@ -21,6 +22,11 @@ export class AmrTaskGroupType extends NodeType {
 
   @Field(() => MeterDeviceConnection, { description: 'Meters in the group.' })
   meterDevices!: unknown;
+
+  @Field(() => TaskRunSummaryType, {
+    description: 'How the scheduled runs of its tasks on its meters in a period ended, or stand.',
+  })
+  runSummary!: unknown;
 }
 
 export const AmrTaskGroupConnection = connectionOf('AmrTaskGroup', () => AmrTaskGroupType);

@@ -5,6 +5,7 @@ import { connectionOf } from './connection.js';
 import { NodeType } from './node.js';
 import { DateTime, JSONObject } from './scalars.js';
 import { TaskRunConnection } from './task-run.js';
+import { TaskRunSummaryType } from './task-run-summary.js';
 
 @ObjectType('AmrTask', {
   description: 'What to read from meters, and when.',
@@ -61,6 +62,9 @@ export class AmrTaskType extends NodeType {
 
   @Field(() => TaskRunConnection, { description: 'Runs of the task, newest first.' })
   runs!: unknown;
+
+  @Field(() => TaskRunSummaryType, { description: 'How its scheduled runs of a period ended, or stand.' })
+  runSummary!: unknown;
 
   @Field(() => DateTime, { description: 'When the task was created.' })
   createdAt!: Date;

@@ -1,8 +1,8 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 
-@InputType({ description: 'What to delete.' })
+@InputType({ description: 'What to delete, or to cancel.' })
 export class DeleteInput {
-  @Field(() => ID, { description: 'Id of what is deleted.' })
+  @Field(() => ID, { description: 'Its id.' })
   id!: string;
 }
 

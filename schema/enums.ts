@@ -1,13 +1,23 @@
 import { registerEnumType } from 'type-graphql';
 import {
+  AlertKind,
+  AlertSeverity,
   AmrSchedule,
   CatchUpPolicy,
+  DeadLetterState,
+  IngestStep,
+  IngestStrategy,
   MeterLifeCycle,
   NetworkInterfaceKind,
   ReadingOrigin,
+  RevisionPolicy,
   RunOrigin,
   SeriesKind,
+  ServiceObjectiveKind,
+  ServiceObjectiveState,
+  SessionTimeBasis,
   TaskRunState,
+  WorkerState,
 } from '../src/domain/enums.js';
 
 registerEnumType(AmrSchedule, {
@@ -29,7 +39,7 @@ registerEnumType(CatchUpPolicy, {
   valuesConfig: {
     SKIP: { description: 'None of them is run.' },
     LATEST: { description: 'Only the latest is run.' },
-    ALL: { description: 'Each is run.' },
+    ALL: { description: 'Each is run; those that one call can read together, in one run for the latest of them.' },
   },
 });
 
@@ -65,7 +75,7 @@ registerEnumType(TaskRunState, {
     SUCCEEDED: { description: 'Read; what was read is confirmed by the broker.' },
     FAILED: { description: 'Given up; errorCode and errorMessage say why.' },
     EXPIRED: { description: 'Its deadline passed before it could be carried out.' },
-    CANCELLED: { description: 'Withdrawn before it was carried out.' },
+    CANCELLED: { description: 'Withdrawn before it had ended.' },
   },
 });
 
@@ -97,5 +107,106 @@ registerEnumType(SeriesKind, {
     CUMULATIVE: { description: 'A counter; consumption is the difference of two values.' },
     INTERVAL: { description: 'An amount per interval, stamped at its end.' },
     INSTANTANEOUS: { description: 'A value at a moment, such as a temperature.' },
+  },
+});
+
+registerEnumType(WorkerState, {
+  name: 'WorkerState',
+  description: 'Whether a worker works.',
+  valuesConfig: {
+    ACTIVE: { description: 'It reports itself.' },
+    SILENT: { description: 'Not heard of for 35 seconds, and it did not say that it stops.' },
+    STOPPED: { description: 'It said that it stops.' },
+  },
+});
+
+registerEnumType(IngestStep, {
+  name: 'IngestStep',
+  description: 'The steps every reading goes through, in this order.',
+  valuesConfig: {
+    VALIDATE: { description: 'Checks messages and readings against their rules.' },
+    ENRICH: { description: 'Finds the register of a reading, its factors and its place.' },
+    STORE: { description: 'Writes readings, revisions, staged readings, dead letters and the account.' },
+    DISPATCH: { description: 'Writes the log row that subscribers read, and commits.' },
+  },
+});
+
+registerEnumType(IngestStrategy, {
+  name: 'IngestStrategy',
+  description: 'How ingesters order their work; what is stored is the same. Set by AMR_INGEST_STRATEGY.',
+  valuesConfig: {
+    SEQUENTIAL: { description: 'One elected ingester, one message after another in the order of arrival.' },
+    ASYNC: { description: 'Batches side by side, in no order.' },
+    HYBRID: { description: 'In order per meter within one ingester, side by side across meters.' },
+  },
+});
+
+registerEnumType(SessionTimeBasis, {
+  name: 'SessionTimeBasis',
+  description: 'Where the expected time of a session comes from.',
+  valuesConfig: {
+    MEASURED: { description: 'From runs of the same call in the last 7 days.' },
+    DEFAULT: { description: 'Assumed, as there were too few such runs.' },
+  },
+});
+
+registerEnumType(ServiceObjectiveKind, {
+  name: 'ServiceObjectiveKind',
+  description: 'What an organization promises of its readings.',
+  valuesConfig: {
+    LATENCY: { description: 'Readings are committed within maxLatencyMs of their publishing.' },
+    COMPLETENESS: { description: 'Scheduled runs of slots that have ended succeeded.' },
+    LOSS: { description: 'Every published reading has an outcome. No loss is tolerated.' },
+  },
+});
+
+registerEnumType(ServiceObjectiveState, {
+  name: 'ServiceObjectiveState',
+  description: 'Whether an objective is kept.',
+  valuesConfig: {
+    OK: { description: 'It is.' },
+    WARNING: { description: 'Burn rate above 6 over 6 hours and 30 minutes.' },
+    CRITICAL: { description: 'Burn rate above 14.4 over an hour and 5 minutes; of LOSS: an alert is open.' },
+    NO_DATA: { description: 'Nothing happened in the last 6 hours.' },
+  },
+});
+
+registerEnumType(AlertKind, {
+  name: 'AlertKind',
+  description: 'What an alert is about.',
+  valuesConfig: {
+    LOSS: { description: 'Readings of one minute of publishing that have no outcome, or more outcomes than readings.' },
+    LATENCY: { description: 'The objective of latency.' },
+    COMPLETENESS: { description: 'The objective of completeness.' },
+  },
+});
+
+registerEnumType(AlertSeverity, {
+  name: 'AlertSeverity',
+  description: 'How bad it is.',
+  valuesConfig: {
+    WARNING: { description: 'Look at it today.' },
+    CRITICAL: { description: 'Look at it now.' },
+  },
+});
+
+registerEnumType(DeadLetterState, {
+  name: 'DeadLetterState',
+  description: 'What became of a dead letter. The last two are final until the same message fails again.',
+  valuesConfig: {
+    DEAD: { description: 'Waits for a decision.' },
+    REDRIVING: { description: 'Put back into its queue; its outcome is not known yet.' },
+    RESOLVED: { description: 'Redriven with success.' },
+    DISCARDED: { description: 'Given up for good, for a reason that the audit has.' },
+  },
+});
+
+registerEnumType(RevisionPolicy, {
+  name: 'RevisionPolicy',
+  description:
+    'Which of two different values for one time of a series is the current one; the other is kept as a revision. Earlier and later by when they were taken from the meter, whatever order they arrived in.',
+  valuesConfig: {
+    KEEP_FIRST: { description: 'The one taken from the meter first.' },
+    TAKE_LATEST: { description: 'The one taken from the meter last.' },
   },
 });

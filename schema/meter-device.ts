@@ -3,6 +3,8 @@ import { MeterLifeCycle } from '../src/domain/enums.js';
 import { AmrTaskGroupType } from './amr-task-group.js';
 import { AmrTaskType } from './amr-task.js';
 import { connectionOf } from './connection.js';
+import { InstallationConnection } from './installation.js';
+import { MeteringPointType } from './metering-point.js';
 import { NetworkInterfaceType } from './network-interface.js';
 import { NodeType } from './node.js';
 import { RegisterType } from './register.js';
@@ -60,6 +62,13 @@ export class MeterDeviceType extends NodeType {
   @Field(() => Boolean, { description: 'True where credentials are stored; they can be written, never read.' })
   hasCredentials!: boolean;
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'When the meter refused its credentials: nothing is tried on it until they are changed or the rejection is cleared, as meters lock out. Null in order.',
+  })
+  credentialsRejectedAt!: Date | null;
+
   @Field(() => [AmrTaskGroupType], { description: 'Task groups whose tasks run for this meter.' })
   taskGroups!: AmrTaskGroupType[];
 
@@ -74,6 +83,12 @@ export class MeterDeviceType extends NodeType {
 
   @Field(() => Float, { nullable: true, description: 'Meter clock minus ours in seconds, as last measured.' })
   clockDeviationSeconds!: number | null;
+
+  @Field(() => MeteringPointType, { nullable: true, description: 'Where it is now; null when it is nowhere.' })
+  meteringPoint!: unknown;
+
+  @Field(() => InstallationConnection, { description: 'Where it is and was, in the order it was entered.' })
+  installations!: unknown;
 
   @Field(() => TaskRunConnection, { description: 'Runs on this meter, newest first.' })
   taskRuns!: unknown;

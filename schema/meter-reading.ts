@@ -1,4 +1,4 @@
-import { Field, ObjectType } from 'type-graphql';
+import { Field, ID, ObjectType } from 'type-graphql';
 import { ReadingOrigin } from '../src/domain/enums.js';
 import { MeterDeviceType } from './meter-device.js';
 import { Cursor, DateTime, Decimal } from './scalars.js';
@@ -7,6 +7,9 @@ import { Cursor, DateTime, Decimal } from './scalars.js';
 export class MeterReadingType {
   /** Not exposed: the meter is resolved from it. */
   meterDeviceId!: string;
+
+  /** Not exposed: see `LiveReading`. */
+  metersTogether?: readonly string[];
 
   @Field(() => Cursor, {
     nullable: true,
@@ -37,4 +40,25 @@ export class MeterReadingType {
 
   @Field(() => DateTime, { description: 'When it arrived.' })
   receivedAt!: Date;
+
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'The metering point the meter was installed at when this was measured: in subscriptions as it was known when the reading was stored, in queries as it is known now.',
+  })
+  meteringPoint!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Customer of that metering point, as billing calls it.' })
+  customerReference!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Tariff of that metering point, as billing calls it.' })
+  tariffReference!: string | null;
+
+  @Field(() => Boolean, { description: 'Whether this value took the place of another one of the same time.' })
+  revised!: boolean;
+
+  @Field(() => Boolean, {
+    description: 'Whether a newer reading of the register had been stored before; never in latestReadings.',
+  })
+  late!: boolean;
 }

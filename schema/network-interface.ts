@@ -2,7 +2,27 @@ import { Field, Int, ObjectType } from 'type-graphql';
 import { NetworkInterfaceKind } from '../src/domain/enums.js';
 import { connectionOf } from './connection.js';
 import { NodeType } from './node.js';
+import { DateTime } from './scalars.js';
 import { SegmentType } from './segment.js';
+
+@ObjectType('InterfaceHold', {
+  description:
+    'Sessions in a row that did not reach a network interface. From the fifth on scheduled ones wait, longer each time up to half an hour; then one probes. What somebody invokes is not held.',
+  simpleResolvers: true,
+})
+export class InterfaceHoldType {
+  @Field(() => Int, { description: 'Sessions in a row that did not reach it.' })
+  failures!: number;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Scheduled sessions wait until then; null while the failures are too few.',
+  })
+  openUntil!: Date | null;
+
+  @Field(() => String, { description: 'What the last session said.' })
+  errorMessage!: string;
+}
 
 @ObjectType('NetworkInterface', {
   description: 'How meters are reached. One session at a time; one interface may serve many meters (a gateway, a bus).',
@@ -36,6 +56,12 @@ export class NetworkInterfaceType extends NodeType {
 
   @Field(() => Boolean, { description: 'Whether a session is open on it now.' })
   isBusy!: boolean;
+
+  @Field(() => InterfaceHoldType, {
+    nullable: true,
+    description: 'Its sessions that did not reach it lately; null when the last one did.',
+  })
+  hold!: InterfaceHoldType | null;
 }
 
 export const NetworkInterfaceConnection = connectionOf('NetworkInterface', () => NetworkInterfaceType);

@@ -52,13 +52,19 @@ export class TaskRunType extends NodeType {
   @Field(() => Int, { description: 'How often it was handed to the pollers.' })
   attempts!: number;
 
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When somebody first asked to cancel it. Until the poller confirms, the state stays what it is.',
+  })
+  cancelRequestedAt!: Date | null;
+
   @Field(() => DateTime, { nullable: true, description: 'When a poller began with its session.' })
   startedAt!: Date | null;
 
   @Field(() => DateTime, { nullable: true, description: 'When it reached its final state.' })
   finishedAt!: Date | null;
 
-  @Field(() => Int, { description: 'Readings that were read from the meter.' })
+  @Field(() => Int, { description: 'Readings that were read from the meter, over all tries.' })
   readingCount!: number;
 
   @Field(() => Int, { description: 'Of these stored, once the ingester has them.' })
@@ -89,4 +95,19 @@ export const TaskRunConnection = connectionOf('TaskRun', () => TaskRunType);
 export class TaskRunPayload {
   @Field(() => TaskRunType, { description: 'The run as it stands.' })
   taskRun!: TaskRunType;
+}
+
+@ObjectType('TaskRunsPayload', { description: 'The runs that one invocation made.', simpleResolvers: true })
+export class TaskRunsPayload {
+  @Field(() => Int, { description: 'How many runs were made.' })
+  count!: number;
+
+  @Field(() => DateTime, {
+    description:
+      'Of all of these runs. To read on later pass it to the query taskRuns as filter.from, a millisecond more as filter.to, and endCursor of the last page as after.',
+  })
+  scheduledFor!: Date;
+
+  @Field(() => TaskRunConnection, { description: 'These runs and no other, newest first.' })
+  taskRuns!: unknown;
 }

@@ -95,6 +95,46 @@ const VARIABLES = {
     schema: integer(0, 10000).default(20),
     about: 'Longest wait of an ingester for a batch to fill.',
   },
+  AMR_INGEST_STRATEGY: {
+    schema: oneOf(['sequential', 'async', 'hybrid']).default('hybrid'),
+    about:
+      'How an ingester orders its work: `sequential` (one message after another, one ingester at a time), `hybrid` (in order per meter) or `async` (no order, most parallel). What is stored is the same.',
+  },
+  AMR_INGEST_PARALLELISM: {
+    schema: integer(1, 64).default(2),
+    about: 'Batches one ingester writes at once, with `hybrid` and `async`.',
+  },
+  AMR_OLDEST_READING: {
+    schema: z
+      .string()
+      .regex(/^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])-01$/, 'must be the first of a month from 1970 on, such as 2000-01-01')
+      .default('2000-01-01'),
+    about: 'Readings measured before are dead-lettered; each month of readings is a partition.',
+  },
+  AMR_READINGS_AHEAD_SECONDS: {
+    schema: integer(0, 31_622_400).default(86_400),
+    about: "Readings stamped further ahead of now are dead-lettered: the meter's clock is wrong.",
+  },
+  AMR_READINGS_KEPT_DAYS: {
+    schema: integer(31, 36_500).optional(),
+    about: 'Months of readings that ended longer ago are removed (ingester). Not set: readings are kept.',
+  },
+  AMR_READINGS_EXCHANGE: {
+    schema: oneOf(['on', 'off']).default('off'),
+    about: 'Whether committed readings are also published to the durable topic exchange `readings`, for integrators.',
+  },
+  AMR_LOSS_ALARM_SECONDS: {
+    schema: integer(5, 86_400).default(300),
+    about: 'Published readings without an outcome after this time raise an alarm (ingester).',
+  },
+  AMR_RUNS_KEPT_DAYS: {
+    schema: integer(1, 36500).default(400),
+    about: 'Runs, slots and idempotency keys of months that ended longer ago are removed (ingester).',
+  },
+  AMR_SESSIONS_KEPT_DAYS: {
+    schema: integer(1, 36500).default(14),
+    about: 'Meter sessions that ended longer ago are removed (ingester).',
+  },
 } satisfies Record<string, { schema: z.ZodType; about: string }>;
 
 type Variables = typeof VARIABLES;
@@ -123,6 +163,17 @@ export interface Config {
   readonly connectTimeoutMs: number;
   readonly ingestBatch: number;
   readonly ingestWindowMs: number;
+  readonly ingestStrategy: Parsed['AMR_INGEST_STRATEGY'];
+  readonly ingestParallelism: number;
+  /** Milliseconds since the epoch; the first of a month. */
+  readonly oldestReading: number;
+  readonly readingsAheadMs: number;
+  /** Undefined: kept for ever. */
+  readonly readingsKeptDays: number | undefined;
+  readonly readingsExchange: boolean;
+  readonly lossAlarmMs: number;
+  readonly runsKeptDays: number;
+  readonly sessionsKeptDays: number;
 }
 
 /** Name and meaning of every variable, for `.env.example` and `amr --help`. */
@@ -178,6 +229,15 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     connectTimeoutMs: v.AMR_CONNECT_TIMEOUT_SECONDS * 1000,
     ingestBatch: v.AMR_INGEST_BATCH,
     ingestWindowMs: v.AMR_INGEST_WINDOW_MS,
+    ingestStrategy: v.AMR_INGEST_STRATEGY,
+    ingestParallelism: v.AMR_INGEST_PARALLELISM,
+    oldestReading: Date.parse(`${v.AMR_OLDEST_READING}T00:00:00Z`),
+    readingsAheadMs: v.AMR_READINGS_AHEAD_SECONDS * 1000,
+    readingsKeptDays: v.AMR_READINGS_KEPT_DAYS,
+    readingsExchange: v.AMR_READINGS_EXCHANGE === 'on',
+    lossAlarmMs: v.AMR_LOSS_ALARM_SECONDS * 1000,
+    runsKeptDays: v.AMR_RUNS_KEPT_DAYS,
+    sessionsKeptDays: v.AMR_SESSIONS_KEPT_DAYS,
   });
 }
 

@@ -44,7 +44,13 @@ export const METER_ERROR_CODES = [
   'SESSION_CAP',
   'CANCELLED',
   'LOST',
+  // Of runs that no session carried: why not.
   'EXPIRED',
+  'NO_WORKER',
+  'INTERFACE_BUSY',
+  'SEGMENT_FULL',
+  'CIRCUIT_OPEN',
+  'CREDENTIALS_REJECTED',
   'INTERNAL',
 ] as const;
 export type MeterErrorCode = (typeof METER_ERROR_CODES)[number];
@@ -59,11 +65,24 @@ const RETRYABLE: ReadonlySet<MeterErrorCode> = new Set<MeterErrorCode>([
   'PROTOCOL',
   'SESSION_CAP',
   'LOST',
+  'NO_WORKER',
 ]);
 
 /** Whether a later try of a run that ended with `code` can help. A wrong password is never retried: meters lock out. */
 export function isRetryable(code: MeterErrorCode): boolean {
   return RETRYABLE.has(code);
+}
+
+/** Phase of `BAD_CREDENTIALS` where a poller could not open them: with its own key, or another, they may be right. */
+export const OPEN_CREDENTIALS_PHASE = 'open credentials';
+
+/**
+ * Whether a run that ended so says that the meter's credentials are of no use, whoever tries them. A missing phase is
+ * no proof.
+ */
+export function rejectsCredentials(code: MeterErrorCode, phase: string | undefined): boolean {
+  if (code === 'WRONG_PASSWORD') return true;
+  return code === 'BAD_CREDENTIALS' && phase !== undefined && phase !== OPEN_CREDENTIALS_PHASE;
 }
 
 /**

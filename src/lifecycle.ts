@@ -79,6 +79,8 @@ export async function runService(name: string, start: Worker, config: Config): P
 
   process.on('SIGTERM', () => void stop('SIGTERM', 0));
   process.on('SIGINT', () => void stop('SIGINT', 0));
+  // Only a command that starts others opens a channel to them: it shall not leave them behind when it is killed.
+  if (process.connected) process.once('disconnect', () => void stop('the process that started it has ended', 0));
   // A rejected promise nobody awaits is a bug of ours: say so and end, rather than run on in an unknown state.
   process.on('unhandledRejection', (error) => context.fail(error));
 

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { describeUrl, openDatabase, type Database } from './db/database.js';
 import { requireCurrentSchema } from './db/migrate.js';
 import { StartupError } from './errors.js';
@@ -49,6 +50,8 @@ export function watchDatabase(context: WorkerContext, database: Database): void 
     const timeout = new Promise<string>((resolve) =>
       setTimeout(resolve, 1_000, `${describeUrl(database.url)} does not answer`).unref(),
     );
-    return Promise.race([timeout, database.pool.query('select 1').then(() => undefined)]);
+    // Its own time-out gives the connection back: frequent looks at a silent database would use up the pool.
+    const look = database.pool.query({ text: 'select 1', query_timeout: 1_000 } as pg.QueryConfig);
+    return Promise.race([timeout, look.then(() => undefined)]);
   });
 }

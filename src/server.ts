@@ -30,6 +30,7 @@ export async function startServer(
     );
   }
   const services = createServices({ database, broker, credentialsPublicKey: config.credentialsPublicKey, log });
+  onStop(() => services.readingPublisher.stop());
   const api = await startGraphqlServer({ config, database, broker, log, services, readiness });
   onStop(() => api.close());
   return { api, services };

@@ -44,6 +44,12 @@ export class MeterDeviceFilter {
 
   @Field(() => MeterLifeCycle, { nullable: true, description: 'Meters at this point of their service life.' })
   lifeCycle?: MeterLifeCycle | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Meters that refused their credentials and are left alone since, or all others.',
+  })
+  credentialsRejected?: boolean | null;
 }
 
 @InputType({ description: 'Runs that meet all conditions given.' })
@@ -60,11 +66,32 @@ export class TaskRunFilter {
   @Field(() => RunOrigin, { nullable: true, description: 'Runs made so.' })
   origin?: RunOrigin | null;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'Runs that ended FAILED, EXPIRED or CANCELLED with this error code, e.g. TIMEOUT.',
+  })
+  errorCode?: string | null;
+
   @Field(() => DateTime, { nullable: true, description: 'Runs scheduled for this time or later.' })
   from?: Date | null;
 
   @Field(() => DateTime, { nullable: true, description: 'Runs scheduled for before this time.' })
   to?: Date | null;
+}
+
+@InputType({ description: 'Scheduled runs of the slots of a period that meet all conditions given.' })
+export class TaskRunSummaryFilter {
+  @Field(() => ID, { nullable: true, description: 'Runs of this task.' })
+  amrTask?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Runs of the tasks of this group on meters of this group.' })
+  amrTaskGroup?: string | null;
+
+  @Field(() => DateTime, { description: 'Slots from this time on.' })
+  from!: Date;
+
+  @Field(() => DateTime, { description: 'Slots before this time; at most 400 days after from.' })
+  to!: Date;
 }
 
 @InputType({ description: 'Readings that meet all conditions given.' })

@@ -45,3 +45,17 @@ export class InvokeAmrTaskInput {
   @Field(() => ID, { description: 'The meter; it need not have the task.' })
   meterDevice!: string;
 }
+
+@InputType({ description: 'A group whose active tasks are carried out now, whatever their schedules and offsets.' })
+export class InvokeAmrTaskGroupInput {
+  @Field(() => ID, {
+    description: 'The group. Its inactive tasks are left out; invokeAmrTask carries out one of them.',
+  })
+  amrTaskGroup!: string;
+
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'The meters, 1 to 10,000; they need not be in the group. All meters of the group when absent.',
+  })
+  meterDevices?: string[] | null;
+}

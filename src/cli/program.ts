@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { describeVariables } from '../config.js';
 import { InputError, StartupError } from '../errors.js';
+import { productVersion } from '../version.js';
+import { addCompareStrategies } from './compare-strategies.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
+import { addDeadLetters } from './dead-letters.js';
+import { addImport } from './import.js';
 import { addInvoke } from './invoke.js';
 import { addKeys } from './keys.js';
 import { addMigrate } from './migrate.js';
@@ -43,7 +44,7 @@ export async function run(args: readonly string[], io: CliIo): Promise<number> {
 function createProgram(io: CliIo): Command {
   const program = new Command('amr')
     .description('Head-end system for automatic meter reading.')
-    .version(packageVersion())
+    .version(productVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
@@ -56,7 +57,10 @@ function createProgram(io: CliIo): Command {
   addKeys(program, io);
   addInvoke(program, io);
   addWatch(program, io);
+  addDeadLetters(program, io);
+  addImport(program, io);
   addSimulate(program, io);
+  addCompareStrategies(program, io);
   return program;
 }
 
@@ -67,15 +71,4 @@ function settings(): string {
     ({ name, about, default: value }) => `  ${name.padEnd(width)}  ${about}${value ? ` (default: ${value})` : ''}`,
   );
   return `\nSettings (environment variables):\n${lines.join('\n')}`;
-}
-
-/** From the package.json above this file, which is one folder further up once built. */
-function packageVersion(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    try {
-      return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
-    } catch (error) {
-      if (folder === dirname(folder)) throw error;
-    }
-  }
 }

@@ -78,9 +78,11 @@ export function createClient({ url }: { url: string }): GraphqlClient {
             }
             return;
           } catch (error) {
-            if (!reached || !(error instanceof ConnectionLostError)) throw error;
+            // A server that is up while its database is not says so to whoever comes back.
+            const failed = error instanceof GraphqlRequestError && error.code === 'INTERNAL_SERVER_ERROR';
+            if (!reached || !(failed || error instanceof ConnectionLostError)) throw error;
             onDisconnect?.(error.message);
-            await pause(delays.next().value, signal);
+            await pause(failed ? RECONNECT_MAX_MS : delays.next().value, signal);
           }
         }
       });

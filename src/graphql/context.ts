@@ -6,6 +6,10 @@ import type { Services } from '../services/index.js';
 export interface RequestContext {
   /** Every query is filtered by it. */
   readonly organizationId: string;
+  /** Who asks, where that is known: for the audit. */
+  readonly actor?: string;
+  /** Address the request came from. */
+  readonly source?: string;
   readonly services: Services;
   /** One set per operation; in a subscription one per group of events (see event-groups.ts), so that a long stream never serves stale rows. */
   readonly loaders: Loaders;

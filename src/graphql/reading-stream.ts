@@ -4,7 +4,7 @@ import type { ReadingOrigin } from '../domain/enums.js';
 import { qualityCodes } from '../domain/quality.js';
 import { InputError } from '../errors.js';
 import type { Logger } from '../telemetry.js';
-import { decodeCursor, encodeCursor, type Place } from './cursor.js';
+import { decodeCursor, encodeCursor, type Place } from '../domain/cursor.js';
 import { CAME_WITH } from './event-groups.js';
 import { replays } from './live-metrics.js';
 import { logBounds, readLogPage } from './log-pages.js';
@@ -17,6 +17,8 @@ export interface LiveReading {
   /** Resumes behind this reading; rises strictly. */
   readonly cursor: string;
   readonly meterDeviceId: string;
+  /** Meters of all readings that came with it: whoever needs one will need the others. */
+  readonly metersTogether: readonly string[];
   readonly series: string;
   readonly unit: string | null;
   readonly timestamp: Date;
@@ -24,6 +26,11 @@ export interface LiveReading {
   readonly quality: string[];
   readonly origin: ReadingOrigin;
   readonly receivedAt: Date;
+  readonly meteringPoint: string | null;
+  readonly customerReference: string | null;
+  readonly tariffReference: string | null;
+  readonly revised: boolean;
+  readonly late: boolean;
   /** The batch it was committed in. */
   readonly [CAME_WITH]: object;
 }
@@ -120,14 +127,20 @@ export function* readingsOf(
   const { position, batch } = entry;
   const size = batch.columns.reduce((sum, { t }) => sum + t.length, 0);
   const receivedAt = new Date(batch.received_at);
+  const matching = batch.columns.filter((column) => filter.matches(column));
+  const matches = new Set(matching);
+  const metersTogether = [...new Set(matching.map(({ meter }) => meter))];
   let before = 0;
   for (const column of batch.columns) {
-    if (filter.matches(column)) {
+    if (matches.has(column)) {
+      const { place } = column;
+      const late = new Set(column.late);
       for (let i = Math.max(0, taken - before); i < column.t.length; i++) {
         const passed = before + i + 1;
         yield {
           cursor: encodeCursor(passed === size ? { position: position + 1, taken: 0 } : { position, taken: passed }),
           meterDeviceId: column.meter,
+          metersTogether,
           series: column.series,
           unit: column.unit,
           timestamp: new Date(column.t[i]!),
@@ -135,6 +148,11 @@ export function* readingsOf(
           quality: qualityCodes(column.q[i]!),
           origin: column.origin,
           receivedAt,
+          meteringPoint: place?.metering_point ?? null,
+          customerReference: place?.customer ?? null,
+          tariffReference: place?.tariff ?? null,
+          revised: column.revised ?? false,
+          late: late.has(i),
           [CAME_WITH]: batch,
         };
       }

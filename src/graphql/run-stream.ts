@@ -1,4 +1,4 @@
-import { FINAL_RUN_STATES, type RunOrigin, type TaskRunState } from '../domain/enums.js';
+import { FINAL_RUN_STATES, isUnsuccessful, type RunOrigin, type TaskRunState } from '../domain/enums.js';
 import { Bell } from './bell.js';
 import { CAME_WITH } from './event-groups.js';
 import { droppedRunUpdates } from './live-metrics.js';
@@ -9,6 +9,7 @@ export interface RunFilterInput {
   amrTask?: string | null;
   states?: readonly TaskRunState[] | null;
   origin?: RunOrigin | null;
+  errorCode?: string | null;
   from?: Date | null;
   to?: Date | null;
 }
@@ -21,6 +22,7 @@ export interface RunRow {
   readonly state: TaskRunState;
   readonly origin: RunOrigin;
   readonly scheduledFor: Date;
+  readonly errorCode: string | null;
   /** On an event: the rows it was loaded with. */
   readonly [CAME_WITH]?: object;
 }
@@ -108,6 +110,7 @@ export function matchesRun(filter: RunFilterInput, run: RunRow): boolean {
     (filter.amrTask == null || run.amrTaskId === filter.amrTask.toLowerCase()) &&
     (filter.states == null || filter.states.includes(run.state)) &&
     (filter.origin == null || run.origin === filter.origin) &&
+    (filter.errorCode == null || (isUnsuccessful(run.state) && run.errorCode === filter.errorCode)) &&
     (filter.from == null || run.scheduledFor >= filter.from) &&
     (filter.to == null || run.scheduledFor < filter.to)
   );

@@ -2,18 +2,37 @@ import 'reflect-metadata';
 import '../../schema/enums.js';
 import type { GraphQLSchema } from 'graphql';
 import { buildSchema, type MiddlewareFn, type PubSub } from 'type-graphql';
+import { AlertResolver } from '../../resolvers/alert.resolver.js';
 import { AmrTaskGroupResolver } from '../../resolvers/amr-task-group.resolver.js';
+import {
+  AmrTaskPlanResolver,
+  PlannedInterfaceResolver,
+  PlannedSegmentResolver,
+} from '../../resolvers/amr-task-plan.resolver.js';
 import { AmrTaskResolver } from '../../resolvers/amr-task.resolver.js';
+import { LossAccountResolver } from '../../resolvers/loss-account.resolver.js';
+import { DeadLetterGroupResolver, DeadLetterResolver } from '../../resolvers/dead-letter.resolver.js';
+import { IngestionResolver } from '../../resolvers/ingestion.resolver.js';
+import { InstallationResolver } from '../../resolvers/installation.resolver.js';
 import { MeterDeviceResolver } from '../../resolvers/meter-device.resolver.js';
 import { MeterExecutionTypeResolver } from '../../resolvers/meter-execution-type.resolver.js';
+import { MeteringPointResolver } from '../../resolvers/metering-point.resolver.js';
 import { NetworkInterfaceResolver } from '../../resolvers/network-interface.resolver.js';
 import { NodeResolver } from '../../resolvers/node.resolver.js';
+import { OrganizationResolver } from '../../resolvers/organization.resolver.js';
+import { ReadingRevisionResolver } from '../../resolvers/reading-revision.resolver.js';
 import { ReadingResolver } from '../../resolvers/reading.resolver.js';
 import { RegisterResolver } from '../../resolvers/register.resolver.js';
 import { SegmentResolver } from '../../resolvers/segment.resolver.js';
 import { SeriesResolver } from '../../resolvers/series.resolver.js';
+import { ServiceObjectiveResolver } from '../../resolvers/service-objective.resolver.js';
+import { StagedReadingResolver } from '../../resolvers/staged-reading.resolver.js';
+import { SubmitReadingsResolver } from '../../resolvers/submit-readings.resolver.js';
 import { SubscriptionResolver } from '../../resolvers/subscription.resolver.js';
 import { TaskRunResolver } from '../../resolvers/task-run.resolver.js';
+import { TaskRunsPayloadResolver } from '../../resolvers/task-runs-payload.resolver.js';
+import { WorkerResolver } from '../../resolvers/worker.resolver.js';
+import { TaskRunSummaryResolver } from '../../resolvers/task-run-summary.resolver.js';
 import { DateTime } from '../../schema/scalars.js';
 import { checkArguments } from './argument-check.js';
 import type { RequestContext } from './context.js';
@@ -43,15 +62,33 @@ export function buildGraphqlSchema(): Promise<GraphQLSchema> {
     resolvers: [
       NodeResolver,
       AmrTaskResolver,
+      AmrTaskPlanResolver,
+      PlannedInterfaceResolver,
+      PlannedSegmentResolver,
       AmrTaskGroupResolver,
+      OrganizationResolver,
       MeterDeviceResolver,
+      MeteringPointResolver,
+      InstallationResolver,
       NetworkInterfaceResolver,
       SegmentResolver,
       SeriesResolver,
       RegisterResolver,
       TaskRunResolver,
+      TaskRunsPayloadResolver,
+      TaskRunSummaryResolver,
       ReadingResolver,
+      ReadingRevisionResolver,
+      StagedReadingResolver,
+      SubmitReadingsResolver,
       MeterExecutionTypeResolver,
+      WorkerResolver,
+      IngestionResolver,
+      LossAccountResolver,
+      ServiceObjectiveResolver,
+      AlertResolver,
+      DeadLetterResolver,
+      DeadLetterGroupResolver,
       SubscriptionResolver,
     ],
     scalarsMap: [{ type: Date, scalar: DateTime }],

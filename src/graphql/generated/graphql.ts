@@ -35,7 +35,7 @@ export type AmrTaskFilter = {
 
 /** What happens to slots missed while no scheduler ran. */
 export type CatchUpPolicy =
-  /** Each is run. */
+  /** Each is run; those that one call can read together, in one run for the latest of them. */
   | 'ALL'
   /** Only the latest is run. */
   | 'LATEST'
@@ -136,6 +136,38 @@ export type CreateSegmentInput = {
   name: string;
 };
 
+/** Dead letters to give up for good. */
+export type DiscardDeadLettersInput = {
+  /** Only tells what would be done. Default false. */
+  dryRun?: boolean | null | undefined;
+  /** DEAD letters that failed in this way, at most 10,000 in one call, those redriven least first. */
+  fingerprint?: string | null | undefined;
+  /** These letters, at most 10,000. Either this or fingerprint. */
+  ids?: Array<string> | null | undefined;
+  /** Why nobody needs them, 1 to 150 characters: for the audit. */
+  reason: string;
+};
+
+/** The steps every reading goes through, in this order. */
+export type IngestStep =
+  /** Writes the log row that subscribers read, and commits. */
+  | 'DISPATCH'
+  /** Finds the register of a reading, its factors and its place. */
+  | 'ENRICH'
+  /** Writes readings, revisions, staged readings, dead letters and the account. */
+  | 'STORE'
+  /** Checks messages and readings against their rules. */
+  | 'VALIDATE';
+
+/** How ingesters order their work; what is stored is the same. Set by AMR_INGEST_STRATEGY. */
+export type IngestStrategy =
+  /** Batches side by side, in no order. */
+  | 'ASYNC'
+  /** In order per meter within one ingester, side by side across meters. */
+  | 'HYBRID'
+  /** One elected ingester, one message after another in the order of arrival. */
+  | 'SEQUENTIAL';
+
 /** One call on one meter: the same arguments as a task, but no AmrTask is saved. */
 export type InvokeTaskInput = {
   /** Seconds after the earliest start after which the run is EXPIRED. Default 600. */
@@ -156,6 +188,8 @@ export type InvokeTaskInput = {
 
 /** Meters that meet all conditions given. */
 export type MeterDeviceFilter = {
+  /** Meters that refused their credentials and are left alone since, or all others. */
+  credentialsRejected?: boolean | null | undefined;
   /** The id in the utility's own system. */
   externalReference?: string | null | undefined;
   /** Meters with one of these ids. */
@@ -202,6 +236,44 @@ export type NetworkInterfaceKind =
   /** A TCP connection to host and port. */
   | 'TCP';
 
+/** One value of one series of one meter at one time. */
+export type NewMeterReadingInput = {
+  /** Id or name of the meter; readings of an unknown one wait 30 days for it. */
+  meter: string;
+  /** What was measured, OBIS code preferred, 1 to 150 characters. */
+  series: string;
+  /** Status bits, see docs/messages.md. Default 0: good. */
+  status?: number | null | undefined;
+  /** When it was measured; of an interval its end. */
+  timestamp: string;
+  /** Unit of the value, 1 to 20 characters. */
+  unit?: string | null | undefined;
+  /** The exact value. */
+  value: string;
+};
+
+/** A task to plan: a new one, or a saved one with changes. What is left out is taken from amrTask, where that is given. */
+export type PlanAmrTaskInput = {
+  /** A saved task. */
+  amrTask?: string | null | undefined;
+  /** Groups that the task is in, in place of those of amrTask. */
+  amrTaskGroups?: Array<string> | null | undefined;
+  /** Seconds after the earliest start after which a run is EXPIRED. Default: one period of the schedule. */
+  deadlineSeconds?: number | null | undefined;
+  /** Meters that run the task on their own, at most 10,000, in place of those of amrTask. */
+  meterDevices?: Array<string> | null | undefined;
+  /** e.g. generic_lis200. Needed without amrTask. */
+  meterExecutionType?: string | null | undefined;
+  /** Seconds from a slot to the earliest start, 0 to the period's length. Default 0. */
+  runOffsetSeconds?: number | null | undefined;
+  /** When it is due. Needed without amrTask. */
+  schedule?: AmrSchedule | null | undefined;
+  /** e.g. read_archive_by_offset_seconds. Needed without amrTask. */
+  taskCall?: string | null | undefined;
+  /** Arguments of the call. Default {}. */
+  taskKwargs?: Record<string, unknown> | null | undefined;
+};
+
 /** How a reading came here. */
 export type ReadingOrigin =
   /** Read again from the archive of the meter to fill a gap. */
@@ -214,6 +286,20 @@ export type ReadingOrigin =
   | 'PUSH'
   /** Polled for a slot of a task. */
   | 'SCHEDULED';
+
+/** Dead letters to put back into their queues. */
+export type RedriveDeadLettersInput = {
+  /** Only tells what would be done. Default false. */
+  dryRun?: boolean | null | undefined;
+  /** DEAD letters that failed in this way, at most 10,000 in one call, those redriven least first. */
+  fingerprint?: string | null | undefined;
+  /** Letters too that were redriven three times and came back. Default false. */
+  force?: boolean | null | undefined;
+  /** These letters, at most 10,000. Either this or fingerprint. */
+  ids?: Array<string> | null | undefined;
+  /** Letters put back in a second, 1 to 5000. Default 200. */
+  ratePerSecond?: number | null | undefined;
+};
 
 /** What made a run. */
 export type RunOrigin =
@@ -235,10 +321,29 @@ export type SeriesKind =
   /** Not told yet. */
   | 'UNKNOWN';
 
+/** Where the expected time of a session comes from. */
+export type SessionTimeBasis =
+  /** Assumed, as there were too few such runs. */
+  | 'DEFAULT'
+  /** From runs of the same call in the last 7 days. */
+  | 'MEASURED';
+
+/** Readings that another program brings. */
+export type SubmitReadingsInput = {
+  /** When they were collected: decides which of two values for one time is the first. Default now. */
+  collectedAt?: string | null | undefined;
+  /** PUSH or IMPORT. Default PUSH. */
+  origin?: ReadingOrigin | null | undefined;
+  /** 1 to 10,000 readings, of any meters; a request holds up to 1 MB. */
+  readings: Array<NewMeterReadingInput>;
+};
+
 /** Runs that meet all conditions given. */
 export type TaskRunFilter = {
   /** Runs of this task. */
   amrTask?: string | null | undefined;
+  /** Runs that ended FAILED, EXPIRED or CANCELLED with this error code, e.g. TIMEOUT. */
+  errorCode?: string | null | undefined;
   /** Runs scheduled for this time or later. */
   from?: string | null | undefined;
   /** Runs on this meter. */
@@ -253,7 +358,7 @@ export type TaskRunFilter = {
 
 /** Where a run stands. The last four are final. */
 export type TaskRunState =
-  /** Withdrawn before it was carried out. */
+  /** Withdrawn before it had ended. */
   | 'CANCELLED'
   /** Handed to the pollers. */
   | 'DISPATCHED'
@@ -267,6 +372,18 @@ export type TaskRunState =
   | 'RUNNING'
   /** Read; what was read is confirmed by the broker. */
   | 'SUCCEEDED';
+
+/** Scheduled runs of the slots of a period that meet all conditions given. */
+export type TaskRunSummaryFilter = {
+  /** Runs of this task. */
+  amrTask?: string | null | undefined;
+  /** Runs of the tasks of this group on meters of this group. */
+  amrTaskGroup?: string | null | undefined;
+  /** Slots from this time on. */
+  from: string;
+  /** Slots before this time; at most 400 days after from. */
+  to: string;
+};
 
 /** Changes to a task group; what is left out stays. */
 export type UpdateAmrTaskGroupInput = {
@@ -380,6 +497,15 @@ export type UpsertSeriesInput = {
   unit?: string | null | undefined;
 };
 
+/** Whether a worker works. */
+export type WorkerState =
+  /** It reports itself. */
+  | 'ACTIVE'
+  /** Not heard of for 35 seconds, and it did not say that it stops. */
+  | 'SILENT'
+  /** It said that it stops. */
+  | 'STOPPED';
+
 export type AmrTasksQueryVariables = Exact<{
   filter?: AmrTaskFilter | null | undefined;
   first?: number | null | undefined;
@@ -438,6 +564,40 @@ export type DeleteAmrTaskGroupMutationVariables = Exact<{
 
 
 export type DeleteAmrTaskGroupMutation = { deleteAmrTaskGroup: { id: string } };
+
+export type CancelTaskRunMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CancelTaskRunMutation = { cancelTaskRun: { taskRun: { cancelRequestedAt: string | null, id: string, state: TaskRunState, attempts: number, scheduledFor: string, notBefore: string, startedAt: string | null, finishedAt: string | null, readingCount: number, storedCount: number, duplicateCount: number, revisedCount: number, rejectedCount: number, errorCode: string | null, errorMessage: string | null, result: Record<string, unknown> | null } } };
+
+export type DeadLetterGroupsQueryVariables = Exact<{
+  queue?: string | null | undefined;
+  first?: number | null | undefined;
+}>;
+
+
+export type DeadLetterGroupsQuery = { deadLetterGroups: Array<{ fingerprint: string, reason: string, count: number, readings: string, occurrences: string, lastSeenAt: string, newest: { id: string } | null }> };
+
+export type RedriveDeadLettersMutationVariables = Exact<{
+  input: RedriveDeadLettersInput;
+}>;
+
+
+export type RedriveDeadLettersMutation = { redriveDeadLetters: { matched: number, redriven: number, underWay: number, refused: Array<{ id: string, reason: string }> } };
+
+export type DiscardDeadLettersMutationVariables = Exact<{
+  input: DiscardDeadLettersInput;
+}>;
+
+
+export type DiscardDeadLettersMutation = { discardDeadLetters: { matched: number, discarded: number, refused: Array<{ id: string, reason: string }> } };
+
+export type IngestionQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type IngestionQuery = { ingestion: { backlog: string | null, deadLetterBacklog: number, strategy: IngestStrategy | null, readingsPerSecond: number, slowestStep: IngestStep | null, relayLagSeconds: number, relayLagBatches: string, lastError: { step: IngestStep, message: string, at: string, ingester: string } | null, ingesters: Array<{ id: string, host: string, pid: number, version: string, state: WorkerState, isWorking: boolean, strategy: IngestStrategy | null, readingsPerSecond: number, steps: Array<{ step: IngestStep, batches: string, readings: string, errors: string, inFlight: number, p50Ms: number | null, p95Ms: number | null, totalMs: number, shareOfTime: number | null, lastError: { message: string, at: string } | null }> }> } };
 
 export type InvokeTaskMutationVariables = Exact<{
   input: InvokeTaskInput;
@@ -560,6 +720,29 @@ export type UpsertSeriesMutationVariables = Exact<{
 
 export type UpsertSeriesMutation = { upsertSeries: { series: { id: string, name: string, unit: string | null, kind: SeriesKind } } };
 
+export type SubmitReadingsMutationVariables = Exact<{
+  input: SubmitReadingsInput;
+}>;
+
+
+export type SubmitReadingsMutation = { submitReadings: { accepted: number } };
+
+export type PlanAmrTaskQueryVariables = Exact<{
+  input: PlanAmrTaskInput;
+}>;
+
+
+export type PlanAmrTaskQuery = { planAmrTask: { metersReached: number, sessionsPerSlot: number, pollerCapacity: number, expectedDurationSeconds: number | null, availableSeconds: number, parallelSessionsNeeded: number, finishesBeforeNextSlot: boolean, advice: Array<string>, metersLeftOut: { retired: number, withoutInterface: number, credentialsRejected: number }, secondsPerSession: { expected: number, p95: number, basis: SessionTimeBasis, sampleSize: number }, hottestInterface: { meters: number, seconds: number, networkInterface: { id: string, name: string } } | null, hottestSegment: { meters: number, seconds: number, segment: { id: string, name: string } } | null } };
+
+export type RunCountsFragment = { runs: number, pending: number, dispatched: number, running: number, succeeded: number, failed: number, expired: number, cancelled: number, successRate: number | null, errors: Array<{ code: string, count: number }> };
+
+export type TaskRunSummaryQueryVariables = Exact<{
+  filter: TaskRunSummaryFilter;
+}>;
+
+
+export type TaskRunSummaryQuery = { taskRunSummary: { runs: number, pending: number, dispatched: number, running: number, succeeded: number, failed: number, expired: number, cancelled: number, successRate: number | null, errors: Array<{ code: string, count: number }> } };
+
 export type RunProgressFragment = { id: string, state: TaskRunState, attempts: number, scheduledFor: string, notBefore: string, startedAt: string | null, finishedAt: string | null, readingCount: number, storedCount: number, duplicateCount: number, revisedCount: number, rejectedCount: number, errorCode: string | null, errorMessage: string | null, result: Record<string, unknown> | null };
 
 export type TaskRunQueryVariables = Exact<{
@@ -585,6 +768,11 @@ export type TaskRunUpdatedSubscriptionVariables = Exact<{
 
 export type TaskRunUpdatedSubscription = { taskRunUpdated: { id: string, state: TaskRunState, attempts: number, scheduledFor: string, notBefore: string, startedAt: string | null, finishedAt: string | null, readingCount: number, storedCount: number, duplicateCount: number, revisedCount: number, rejectedCount: number, errorCode: string | null, errorMessage: string | null, result: Record<string, unknown> | null } };
 
+export type WorkersQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type WorkersQuery = { workers: Array<{ id: string, kind: string, host: string, pid: number, version: string, queues: Array<string>, maxSessions: number, openSessions: number, startedAt: string, lastSeenAt: string, state: WorkerState }> };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -603,6 +791,23 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
+export const RunCountsFragmentDoc = new TypedDocumentString(`
+    fragment RunCounts on TaskRunSummary {
+  runs
+  pending
+  dispatched
+  running
+  succeeded
+  failed
+  expired
+  cancelled
+  successRate
+  errors {
+    code
+    count
+  }
+}
+    `, {"fragmentName":"RunCounts"}) as unknown as TypedDocumentString<RunCountsFragment, unknown>;
 export const RunProgressFragmentDoc = new TypedDocumentString(`
     fragment RunProgress on TaskRun {
   id
@@ -720,6 +925,116 @@ export const DeleteAmrTaskGroupDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteAmrTaskGroupMutation, DeleteAmrTaskGroupMutationVariables>;
+export const CancelTaskRunDocument = new TypedDocumentString(`
+    mutation CancelTaskRun($id: ID!) {
+  cancelTaskRun(input: {id: $id}) {
+    taskRun {
+      ...RunProgress
+      cancelRequestedAt
+    }
+  }
+}
+    fragment RunProgress on TaskRun {
+  id
+  state
+  attempts
+  scheduledFor
+  notBefore
+  startedAt
+  finishedAt
+  readingCount
+  storedCount
+  duplicateCount
+  revisedCount
+  rejectedCount
+  errorCode
+  errorMessage
+  result
+}`) as unknown as TypedDocumentString<CancelTaskRunMutation, CancelTaskRunMutationVariables>;
+export const DeadLetterGroupsDocument = new TypedDocumentString(`
+    query DeadLetterGroups($queue: String, $first: Int) {
+  deadLetterGroups(queue: $queue, first: $first) {
+    fingerprint
+    reason
+    count
+    readings
+    occurrences
+    lastSeenAt
+    newest {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DeadLetterGroupsQuery, DeadLetterGroupsQueryVariables>;
+export const RedriveDeadLettersDocument = new TypedDocumentString(`
+    mutation RedriveDeadLetters($input: RedriveDeadLettersInput!) {
+  redriveDeadLetters(input: $input) {
+    matched
+    redriven
+    underWay
+    refused {
+      id
+      reason
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RedriveDeadLettersMutation, RedriveDeadLettersMutationVariables>;
+export const DiscardDeadLettersDocument = new TypedDocumentString(`
+    mutation DiscardDeadLetters($input: DiscardDeadLettersInput!) {
+  discardDeadLetters(input: $input) {
+    matched
+    discarded
+    refused {
+      id
+      reason
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DiscardDeadLettersMutation, DiscardDeadLettersMutationVariables>;
+export const IngestionDocument = new TypedDocumentString(`
+    query Ingestion {
+  ingestion {
+    backlog
+    deadLetterBacklog
+    strategy
+    readingsPerSecond
+    slowestStep
+    lastError {
+      step
+      message
+      at
+      ingester
+    }
+    relayLagSeconds
+    relayLagBatches
+    ingesters {
+      id
+      host
+      pid
+      version
+      state
+      isWorking
+      strategy
+      readingsPerSecond
+      steps {
+        step
+        batches
+        readings
+        errors
+        inFlight
+        p50Ms
+        p95Ms
+        totalMs
+        shareOfTime
+        lastError {
+          message
+          at
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<IngestionQuery, IngestionQueryVariables>;
 export const InvokeTaskDocument = new TypedDocumentString(`
     mutation InvokeTask($input: InvokeTaskInput!) {
   invokeTask(input: $input) {
@@ -956,6 +1271,75 @@ export const UpsertSeriesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpsertSeriesMutation, UpsertSeriesMutationVariables>;
+export const SubmitReadingsDocument = new TypedDocumentString(`
+    mutation SubmitReadings($input: SubmitReadingsInput!) {
+  submitReadings(input: $input) {
+    accepted
+  }
+}
+    `) as unknown as TypedDocumentString<SubmitReadingsMutation, SubmitReadingsMutationVariables>;
+export const PlanAmrTaskDocument = new TypedDocumentString(`
+    query PlanAmrTask($input: PlanAmrTaskInput!) {
+  planAmrTask(input: $input) {
+    metersReached
+    metersLeftOut {
+      retired
+      withoutInterface
+      credentialsRejected
+    }
+    sessionsPerSlot
+    secondsPerSession {
+      expected
+      p95
+      basis
+      sampleSize
+    }
+    pollerCapacity
+    expectedDurationSeconds
+    availableSeconds
+    parallelSessionsNeeded
+    hottestInterface {
+      networkInterface {
+        id
+        name
+      }
+      meters
+      seconds
+    }
+    hottestSegment {
+      segment {
+        id
+        name
+      }
+      meters
+      seconds
+    }
+    finishesBeforeNextSlot
+    advice
+  }
+}
+    `) as unknown as TypedDocumentString<PlanAmrTaskQuery, PlanAmrTaskQueryVariables>;
+export const TaskRunSummaryDocument = new TypedDocumentString(`
+    query TaskRunSummary($filter: TaskRunSummaryFilter!) {
+  taskRunSummary(filter: $filter) {
+    ...RunCounts
+  }
+}
+    fragment RunCounts on TaskRunSummary {
+  runs
+  pending
+  dispatched
+  running
+  succeeded
+  failed
+  expired
+  cancelled
+  successRate
+  errors {
+    code
+    count
+  }
+}`) as unknown as TypedDocumentString<TaskRunSummaryQuery, TaskRunSummaryQueryVariables>;
 export const TaskRunDocument = new TypedDocumentString(`
     query TaskRun($id: ID!) {
   taskRun(id: $id) {
@@ -1036,3 +1420,20 @@ export const TaskRunUpdatedDocument = new TypedDocumentString(`
   errorMessage
   result
 }`) as unknown as TypedDocumentString<TaskRunUpdatedSubscription, TaskRunUpdatedSubscriptionVariables>;
+export const WorkersDocument = new TypedDocumentString(`
+    query Workers {
+  workers {
+    id
+    kind
+    host
+    pid
+    version
+    queues
+    maxSessions
+    openSessions
+    startedAt
+    lastSeenAt
+    state
+  }
+}
+    `) as unknown as TypedDocumentString<WorkersQuery, WorkersQueryVariables>;
