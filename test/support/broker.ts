@@ -3,7 +3,7 @@ import { connect } from 'amqplib';
 import { pino } from 'pino';
 import type { Broker } from '../../src/messaging/broker.js';
 import { connectBroker } from '../../src/messaging/connect-broker.js';
-import { DEAD_QUEUES, EXCHANGES, WORK_QUEUES } from '../../src/messaging/topology.js';
+import { DEAD_QUEUES, EXCHANGES, TOPICS, WORK_QUEUES } from '../../src/messaging/topology.js';
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -39,7 +39,7 @@ async function deleteTopology(amqpUrl: string, prefix: string): Promise<void> {
   try {
     const channel = await connection.createChannel();
     for (const queue of [...WORK_QUEUES, ...DEAD_QUEUES]) await channel.deleteQueue(prefix + queue);
-    for (const exchange of EXCHANGES) await channel.deleteExchange(prefix + exchange);
+    for (const exchange of [...EXCHANGES, ...TOPICS]) await channel.deleteExchange(prefix + exchange);
   } finally {
     await connection.close();
   }

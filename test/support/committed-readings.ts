@@ -3,7 +3,7 @@ import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import type { CommittedBatch } from '../../src/messaging/contracts.js';
 import type { Broker } from '../../src/messaging/broker.js';
 import type { Database } from '../../src/db/database.js';
-import { numberCommitted } from '../../src/services/relay.js';
+import { numberCommitted } from '../../src/db/reading-log.js';
 
 /** A batch in which each column is a meter's values `first`, `first + 1`, … one minute apart. */
 export function batchOf(

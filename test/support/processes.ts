@@ -9,6 +9,8 @@ const STOP_MS = 45_000;
 /** One running `amr` command of the built product. */
 export interface AmrProcess {
   readonly pid: number;
+  /** False once it has ended, in whatever way. */
+  readonly running: boolean;
   /** Everything it wrote to stdout so far. */
   readonly stdout: string;
   /** Everything it wrote to stderr so far: its log. */
@@ -19,6 +21,11 @@ export interface AmrProcess {
   stop(): Promise<number | null>;
   /** SIGKILL. */
   kill(): Promise<void>;
+  /** SIGSTOP: it stands still until `resume`, and its connections stay open. */
+  freeze(): void;
+  readonly frozen: boolean;
+  /** SIGCONT. */
+  resume(): void;
 }
 
 /** Starts the built `amr <args>`; `npm test` builds it. `env` replaces the product's settings of this environment. */
@@ -30,6 +37,7 @@ export function startAmr(args: readonly string[], env: Record<string, string>): 
     env: { ...inherited, AMR_LOG_LEVEL: 'info', AMR_LOG_FORMAT: 'json', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let frozen = false;
   const written = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream]!.setEncoding('utf8').on('data', (text: string) => (written[stream] += text));
@@ -58,6 +66,9 @@ export function startAmr(args: readonly string[], env: Record<string, string>): 
 
   return {
     pid: child.pid!,
+    get running() {
+      return child.exitCode === null && child.signalCode === null;
+    },
     get stdout() {
       return written.stdout;
     },
@@ -77,6 +88,16 @@ export function startAmr(args: readonly string[], env: Record<string, string>): 
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');
       await once(child, 'exit');
+    },
+    get frozen() {
+      return frozen;
+    },
+    freeze: () => {
+      frozen = child.kill('SIGSTOP');
+    },
+    resume: () => {
+      frozen = false;
+      child.kill('SIGCONT');
     },
   };
 }

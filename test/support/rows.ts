@@ -56,3 +56,44 @@ export async function insertGroup(
   for (const meter of meters) await pool.query('insert into meter_device_task_groups values ($1, $2)', [meter, group]);
   return group;
 }
+
+export function insertSegment(pool: pg.Pool, name: string, columns: Record<string, unknown> = {}): Promise<string> {
+  return insert(pool, 'segment', { name, ...columns });
+}
+
+/** A scheduled run that is due, without a task. */
+export async function insertDueRun(
+  pool: pg.Pool,
+  meter: string,
+  columns: Record<string, unknown> = {},
+): Promise<string> {
+  const now = Date.now();
+  return insert(pool, 'task_run', {
+    id: uuidAt(now),
+    scheduled_for: new Date(now),
+    origin: 'scheduled',
+    state: 'pending',
+    meter_device_id: meter,
+    meter_execution_type: 'generic_lis200',
+    task_call: 'read_archive_by_offset_seconds',
+    task_kwargs: { offset_seconds: 3600, archive_number: 3, control_position: 3 },
+    not_before: new Date(now - 1_000),
+    deadline: new Date(now + 3_600_000),
+    ...columns,
+  });
+}
+
+/** Leaves no run, session, task, meter, interface, segment or worker. Quicker than `truncate`, which costs a file for each partition. */
+export async function deleteMetersAndTasks(pool: pg.Pool): Promise<void> {
+  const tables = [
+    'task_run',
+    'poll_session',
+    'amr_task',
+    'amr_task_group',
+    'meter_device',
+    'network_interface',
+    'segment',
+    'worker',
+  ];
+  await pool.query(tables.map((table) => `delete from ${table}`).join(';'));
+}

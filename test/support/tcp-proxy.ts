@@ -7,6 +7,16 @@ export interface TcpProxy {
   cut(): void;
   /** Cuts, and turns new connections away until `restore`. */
   block(): void;
+  /**
+   * Until `restore` no byte passes, in old connections and new ones, and neither side learns that the other has hung up:
+   * as when a cable is pulled. Then all that was sent, and each end, arrives.
+   */
+  hang(): void;
+  /**
+   * From now on what clients send is taken from them and goes nowhere, while they hear the other side as before: until
+   * `restore`, which cuts, as the middle of what they said is missing.
+   */
+  swallow(): void;
   restore(): void;
   close(): Promise<void>;
 }
@@ -14,37 +24,70 @@ export interface TcpProxy {
 /** A loopback proxy in front of `host:port`, for tests that break connections. */
 export async function startTcpProxy(host: string, port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let blocked = false;
-  const track = (socket: Socket, peer: Socket) => {
+  const upstreams = new Map<Socket, Socket>();
+  /** Accepted while hanging: they have no upstream yet. */
+  const held = new Set<Socket>();
+  let state: 'open' | 'blocked' | 'hanging' | 'swallowing' = 'open';
+  const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined); // 'close' follows
-    socket.on('close', () => {
-      sockets.delete(socket);
-      peer.destroy();
+    socket.once('close', () => sockets.delete(socket));
+  };
+  const flow = (client: Socket, upstream: Socket) => {
+    if (state === 'swallowing') client.resume();
+    else client.pipe(upstream);
+    upstream.pipe(client);
+  };
+  const join = (client: Socket) => {
+    const upstream = connect({ host, port, noDelay: true });
+    track(upstream);
+    upstreams.set(client, upstream);
+    client.once('close', () => {
+      upstreams.delete(client);
+      upstream.destroy();
     });
+    upstream.once('close', () => client.destroy());
+    flow(client, upstream);
   };
   const server = createServer((client) => {
-    if (blocked) return void client.destroy();
-    const upstream = connect({ host, port, noDelay: true });
-    track(client, upstream);
-    track(upstream, client);
-    client.pipe(upstream);
-    upstream.pipe(client);
+    if (state === 'blocked') return void client.destroy();
+    track(client);
+    if (state === 'hanging') held.add(client);
+    else join(client);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const cut = () => {
     for (const socket of sockets) socket.destroy();
+    held.clear();
   };
   return {
     port: (server.address() as AddressInfo).port,
     cut,
     block: () => {
-      blocked = true;
+      state = 'blocked';
       cut();
     },
+    hang: () => {
+      state = 'hanging';
+      // What is not read is not noticed either, also an end.
+      for (const [client, upstream] of upstreams) {
+        client.unpipe(upstream).pause();
+        upstream.unpipe(client).pause();
+      }
+    },
+    swallow: () => {
+      state = 'swallowing';
+      for (const [client, upstream] of upstreams) client.unpipe(upstream).resume();
+    },
     restore: () => {
-      blocked = false;
+      const before = state;
+      state = 'open';
+      if (before === 'swallowing') cut();
+      if (before !== 'hanging') return;
+      for (const [client, upstream] of upstreams) flow(client, upstream);
+      for (const client of held) join(client);
+      held.clear();
     },
     close: async () => {
       cut();

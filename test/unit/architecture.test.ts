@@ -28,8 +28,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   schema: ['src/domain', 'src/services', 'entities'],
   'src/graphql': ['src/domain', 'src/services', 'src/messaging', 'src/db', 'entities', 'schema', 'resolvers'],
   resolvers: ['src/domain', 'src/services', 'src/graphql', 'entities', 'schema'],
+  'src/import': ['src/domain', 'src/messaging'],
   // The simulator is the other side of the wire: of the client's code it shares only the checksum.
   'src/simulators': ['src/domain', 'src/protocols'],
+  'src/scratch': ['src/domain', 'src/messaging', 'src/db'],
+  'src/comparison': ['src/domain', 'src/messaging', 'src/db', 'src/scratch'],
   workers: ['src/domain', 'src/services', 'src/graphql', 'src/messaging', 'src/db', 'src/execution'],
   'src/embedded': [
     'src/domain',
@@ -49,6 +52,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'src/db',
     'src/simulators',
     'src/embedded',
+    'src/import',
+    'src/scratch',
+    'src/comparison',
     'workers',
   ],
 };

@@ -45,7 +45,10 @@ describe('amr', () => {
       'keys',
       'invoke',
       'watch',
+      'dead-letters',
+      'import',
       'simulate',
+      'compare-strategies',
     ];
     for (const command of commands) expect(out).toMatch(new RegExp(`^  ${command} `, 'm'));
     expect(out).toContain('$ amr invoke');
@@ -67,11 +70,27 @@ describe('amr', () => {
     [['invoke', '--meter', 'M', '--call', 'c', '--timeout', '1.5'], /whole number/],
     [['watch', '--url', 'localhost:4000'], /must be a URL such as http/],
     [['simulate', '--meters', 'many'], /whole number/],
+    [['simulate', 'fleet', '--meters', 'many'], /whole number/],
+    [['simulate', 'flete'], /'flete' is invalid for argument 'what'\. Allowed choices are fleet\./],
+    [['simulate', 'fleet', 'fleet'], /too many arguments/],
     [['simulate', '--installed-at', '2026-01-31T00:00:00'], /no instant with an offset/],
     [['simulate', '--clock-deviation', '1.5'], /whole number from -/],
     [['simulate', '--profile', 'no/such.json'], /--profile no\/such\.json cannot be read: ENOENT/],
+    [['simulate', 'fleet', '--profile', 'no/such.json'], /--profile no\/such\.json cannot be read: ENOENT/],
     [['simulate', '--profile', 'package.json'], /--profile package\.json: the profile: Unrecognized keys/],
     [['server', 'now'], /too many arguments/],
+    [['dead-letters', '--fingerprint', 'x'], /--redrive or --discard too/],
+    [['dead-letters', '--redrive'], /with --fingerprint/],
+    [['dead-letters', '--fingerprint', 'x', '--redrive', '--discard'], /not both/],
+    [['dead-letters', '--fingerprint', 'x', '--discard'], /with --reason/],
+    [['dead-letters', '--fingerprint', 'x', '--redrive', '--rate', '0'], /whole number from 1 to 5000/],
+    [['compare-strategies', '--shuffle', '1.5'], /share from 0 to 1/],
+    [['compare-strategies', '--late', '0.5'], /share from 0 to 0\.25/],
+    [['compare-strategies', '--rate', 'fast'], /readings per second from 1 to 1000000, or max/],
+    [['compare-strategies', '--ordering', 'total'], /Allowed choices are none, per-meter, arrival/],
+    [['compare-strategies', '--columns', 'a,b'], /three names, of meter, timestamp and value/],
+    [['compare-strategies', '--meters', '0'], /whole number from 1/],
+    [['compare-strategies'], /DATABASE_URL is not set/],
   ])('refuses %j with code 2 and the cure', async (args, told) => {
     const { code, notes } = await amr(args);
     expect(notes).toMatch(told);
@@ -85,6 +104,17 @@ describe('amr', () => {
     expect(notes).not.toMatch(/^\s+at /m);
   });
 
+  it.each([
+    [[], 'memory:', /AMQP_URL is not set to a RabbitMQ/],
+    [['no/such.csv'], 'amqp://127.0.0.1', /no\/such\.csv cannot be read: ENOENT/],
+    [['--late', '0.2', '--shuffle', '0.9'], 'amqp://127.0.0.1', /together may not be more than 1/],
+  ])('compares nothing with %j on %s', async (args, AMQP_URL, told) => {
+    const env = { DATABASE_URL: 'postgresql://127.0.0.1/x', AMQP_URL };
+    const { code, notes } = await amr(['compare-strategies', ...args], env);
+    expect(notes).toMatch(told);
+    expect(code).toBe(2);
+  });
+
   it('migrates nothing without DATABASE_URL', async () => {
     expect(await amr(['migrate'])).toMatchObject({
       code: 2,
@@ -92,14 +122,16 @@ describe('amr', () => {
     });
   });
 
-  it.each([[['invoke', '--meter', 'M', '--call', 'set_time']], [['watch', '--meter', 'M']], [['watch']]])(
-    '%j ends with code 3 when there is no API',
-    async (args) => {
-      const { code, notes } = await amr([...args, '--url', `http://127.0.0.1:${await closedPort()}/graphql`]);
-      expect(notes).toMatch(/amr: .*ECONNREFUSED[^]*amr up/);
-      expect(code).toBe(3);
-    },
-  );
+  it.each([
+    [['invoke', '--meter', 'M', '--call', 'set_time']],
+    [['watch', '--meter', 'M']],
+    [['watch']],
+    [['dead-letters']],
+  ])('%j ends with code 3 when there is no API', async (args) => {
+    const { code, notes } = await amr([...args, '--url', `http://127.0.0.1:${await closedPort()}/graphql`]);
+    expect(notes).toMatch(/amr: .*ECONNREFUSED[^]*amr up/);
+    expect(code).toBe(3);
+  });
 
   it('prints a key pair as settings', async () => {
     const { out } = await amr(['keys', 'create']);

@@ -69,6 +69,8 @@ describe('settings', () => {
     ['AMR_CONNECT_TIMEOUT_SECONDS', '121', /must be a whole number from 1 to 120/],
     ['AMR_INGEST_BATCH', '1e9', /must be a whole number from 1 to 50000/],
     ['AMR_INGEST_WINDOW_MS', '10001', /must be a whole number from 0 to 10000/],
+    ['AMR_RUNS_KEPT_DAYS', '0', /must be a whole number from 1 to 36500/],
+    ['AMR_SESSIONS_KEPT_DAYS', 'long', /must be a whole number from 1 to 36500/],
   ])('refuse %s=%s, saying what it must be and what it is for', (name, value, told) => {
     const problem = problemOf({ [name]: value });
     expect(problem).toMatch(told);

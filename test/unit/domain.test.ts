@@ -4,17 +4,30 @@ import { canonicalDecimal, isDecimal } from '../../src/domain/decimal.js';
 import { RunOrigin } from '../../src/domain/enums.js';
 import { parseInstant } from '../../src/domain/instant.js';
 import { qualityCodes } from '../../src/domain/quality.js';
+import { holdMs } from '../../src/domain/circuit-breaker.js';
+import { expiryReason, type ExpiryFacts } from '../../src/domain/expiry-reason.js';
 import { retryDelayMs } from '../../src/domain/retry-policy.js';
 import { instantOfUuid, uuidAt } from '../../src/domain/uuid.js';
 
 describe('decimals', () => {
-  it.each(['0', '9000.1250', '-0.5', '+1', '.5', '5.', '00012.50'])('accepts %s', (text) =>
+  it.each(['0', '9000.1250', '-0.5', '+1', '.5', '5.', '00012.50', `-${'9'.repeat(37)}.9`])('accepts %s', (text) =>
     expect(isDecimal(text)).toBe(true),
   );
-  it.each(['', '-', '.', '1e5', 'NaN', 'Infinity', '1,5', ' 1', '1 ', '0x1F', '1.2.3', '9'.repeat(60)])(
-    'refuses %j',
-    (text) => expect(isDecimal(text)).toBe(false),
-  );
+  it.each([
+    '',
+    '-',
+    '.',
+    '1e5',
+    'NaN',
+    'Infinity',
+    '1,5',
+    ' 1',
+    '1 ',
+    '0x1F',
+    '1.2.3',
+    '9'.repeat(39),
+    '-' + '9'.repeat(39),
+  ])('refuses %j', (text) => expect(isDecimal(text)).toBe(false));
   it('has one canonical text for equal values', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(10n ** 18n), max: 10n ** 18n }), fc.nat(6), fc.nat(4), (units, scale, zeros) => {
@@ -83,17 +96,71 @@ describe('retries', () => {
     expect(retryDelayMs({ ...run, attempts: 10, lostTries: 10 }, 'LOST', 0)).toBeUndefined());
   it('do not count lost sessions against the meter', () =>
     expect(retryDelayMs({ ...run, attempts: 6, lostTries: 5 }, 'TIMEOUT', 0)).toBe(0));
-  it('wait longer each time, within the bound', () => {
+  it('wait longer each time, within the bound of their kind', () => {
+    const firstMs = { LOST: 2_000, CHECKSUM: 5_000, CONNECTION_LOST: 5_000, TIMEOUT: 15_000, UNREACHABLE: 30_000 };
     fc.assert(
       fc.property(
+        fc.constantFrom(...(Object.keys(firstMs) as (keyof typeof firstMs)[])),
         fc.integer({ min: 1, max: 3 }),
         fc.double({ min: 0, max: 0.999, noNaN: true }),
-        (attempts, random) => {
-          const delay = retryDelayMs({ ...run, attempts }, 'TIMEOUT', random)!;
-          expect(delay).toBeGreaterThanOrEqual(0);
-          expect(delay).toBeLessThanOrEqual(10_000 * 2 ** (attempts - 1));
+        (code, tries, random) => {
+          const counts = { attempts: tries, lostTries: code === 'LOST' ? tries : 0 };
+          const delay = retryDelayMs({ ...run, ...counts }, code, random)!;
+          expect(delay).toBe(Math.round(random * firstMs[code] * 2 ** (tries - 1)));
         },
       ),
     );
+  });
+  it('never keep a person waiting for long', () =>
+    expect(retryDelayMs({ ...run, origin: RunOrigin.ON_DEMAND }, 'UNREACHABLE', 0.999)).toBeLessThan(5_000));
+});
+
+describe('holds of an interface that is not reached', () => {
+  it('begin with the fifth session in a row', () =>
+    expect([1, 4, 5].map((failures) => holdMs(failures, 0.999) !== undefined)).toEqual([false, false, true]));
+  it('double up to half an hour, jittered by a fifth', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 5, max: 1_000_000 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (failures, random) => {
+          const whole = Math.min(1_800_000, 60_000 * 2 ** (failures - 5));
+          expect(holdMs(failures, random)).toBeGreaterThanOrEqual(0.8 * whole);
+          expect(holdMs(failures, random)).toBeLessThanOrEqual(whole);
+        },
+      ),
+    );
+  });
+});
+
+describe('the reason of a run that expired', () => {
+  const facts: ExpiryFacts = {
+    attempts: 0,
+    lastCode: null,
+    lastMessage: null,
+    credentialsRejected: false,
+    retired: false,
+    hasInterface: true,
+    hasWorker: true,
+    unreachableSessions: 0,
+    unreachableMessage: null,
+    interfaceBusy: false,
+    segmentFull: false,
+  };
+  it.each([
+    ['the last try', { attempts: 4, lastCode: 'TIMEOUT', lastMessage: 'no answer', hasWorker: false }, 'TIMEOUT'],
+    ['credentials', { credentialsRejected: true, hasWorker: false }, 'CREDENTIALS_REJECTED'],
+    ['that no poller runs', { hasWorker: false, interfaceBusy: true }, 'NO_WORKER'],
+    ['that the interface is held', { unreachableSessions: 7, interfaceBusy: true }, 'CIRCUIT_OPEN'],
+    ['that no poller took it', { attempts: 2, lastCode: 'LOST', hasWorker: false }, 'NO_WORKER'],
+    ['that the meter was retired', { retired: true, hasWorker: false }, 'EXPIRED'],
+    ['that the meter has no interface', { hasInterface: false, hasWorker: false }, 'NO_INTERFACE'],
+    ['that the interface is busy', { interfaceBusy: true, segmentFull: true }, 'INTERFACE_BUSY'],
+    ['that the segment is full', { segmentFull: true }, 'SEGMENT_FULL'],
+    ['that there was too much to do', {}, 'EXPIRED'],
+  ] as const)('is %s', (_title, differing, code) => {
+    const reason = expiryReason({ ...facts, ...differing });
+    expect(reason.code).toBe(code);
+    expect(reason.message).toMatch(/the deadline passed|refused its credentials|retired|no network interface/);
   });
 });

@@ -20,6 +20,8 @@ import {
 const NOW = Date.parse('2026-01-31T11:00:00Z');
 const at = (iso: string) => Date.parse(iso);
 
+const SOURCES = '(1:160)(3:160)(0001:0400.0)(0002:0300.0)(0002:0301.0)(1:110)(0:0)';
+const UNITS = '()()()(m3)(m3)()()';
 const METER: Record<string, readonly Reply[]> = {
   '/?!': [[bytes('/Els6\\2EK280\r\n')]],
   'select 061': [[command('P0', '()')]],
@@ -28,8 +30,8 @@ const METER: Record<string, readonly Reply[]> = {
   'R1 1:40F.0(1)': [[block('1:40F.0(60)')]],
   'R1 1:407.0(1)': [[block('1:407.0(0)')]],
   'R1 2:302.0(1)': [[block('7-2:302.2(884301.5120*m3)')]],
-  'R1 3:V.4(3;;;)': [[block('(1:160)(3:160)(0001:0400.0)(0002:0300.0)(0002:0301.0)(1:110)(0:0)')]],
-  'R1 3:V.3(3;;;)': [[block('()()()(m3)(m3)()()')]],
+  'R1 3:V.4(3;;;)': [[block(SOURCES)]],
+  'R1 3:V.3(3;;;)': [[block(UNITS)]],
 };
 const row = (order: number, hour: string, value: string) =>
   `(${order})(${order - 900})(2026-01-31,${hour}:00:00)(${value})(${value})(0)(CRC Ok)`;
@@ -174,12 +176,26 @@ describe('reading an archive', () => {
     expect(sent).not.toContain('R1 1:400.0(1)');
   });
 
+  it.each<[string, Record<string, readonly Reply[]>]>([
+    ['sources, repeated', { 'R1 3:V.4(3;;;)': [SILENCE, [block(SOURCES), block(SOURCES)]] }],
+    ['units', { 'R1 3:V.4(3;;;)': [[block(UNITS), block(SOURCES)]] }],
+    ['a row', { 'R1 3:V.4(3;;;)': [[block(row(1, '09', '1')), block(SOURCES)]] }],
+  ])('does not take late %s for another header: rows would lose their readings', async (_what, late) => {
+    const answers = { ...late, [rowsCommand]: [[block(row(1, '09', '1'))]] };
+    const { outcomes } = await session([byOffset], answers);
+    expect(outcomes[0]?.error).toBeUndefined();
+    expect(outcomes[0]?.readings).toMatchObject([
+      { series: '2:300', value: '1', unit: 'm3' },
+      { series: '2:301', value: '1', unit: 'm3' },
+    ]);
+  });
+
   it('passes archive number and control position on', async () => {
     const { sent } = await session(
       [['read_archive_by_offset_seconds', { offset_seconds: 5, archive_number: 7, control_position: 2 }]],
       {
-        'R1 7:V.4(2;;;)': [[block('(1)')]],
-        'R1 7:V.3(2;;;)': [[block('()')]],
+        'R1 7:V.4(2;;;)': [[block('(0002:0300.0)')]],
+        'R1 7:V.3(2;;;)': [[block('(m3)')]],
         'R3 7:V.0(2;2026-01-31,12:00:00;;10)': [[block('(#0103)')]],
       },
     );

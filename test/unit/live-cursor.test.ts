@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../src/graphql/cursor.js';
+import { decodeCursor, encodeCursor } from '../../src/domain/cursor.js';
 import { readingsOf } from '../../src/graphql/reading-stream.js';
 import { RecentBatches, type LoggedBatch } from '../../src/graphql/recent-batches.js';
 import { batchOf } from '../support/committed-readings.js';
@@ -58,7 +58,8 @@ describe('readings of a batch', () => {
   it('keep their cursors when a filter leaves some out', () => {
     const all = [...readingsOf(entry, 0, everything)];
     const some = [...readingsOf(entry, 0, { matches: ({ meter }) => meter === 'b' })];
-    expect(some).toEqual(all.filter(({ meterDeviceId }) => meterDeviceId === 'b'));
+    const ofMeter = all.filter(({ meterDeviceId }) => meterDeviceId === 'b');
+    expect(some).toEqual(ofMeter.map((reading) => ({ ...reading, metersTogether: ['b'] })));
   });
 
   it('end with a cursor that needs the batch no more', () => {

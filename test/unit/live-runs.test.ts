@@ -9,6 +9,7 @@ const run = (id: string, state: TaskRunState, more: Partial<RunRow> = {}): RunRo
   amrTaskId: null,
   origin: RunOrigin.ON_DEMAND,
   scheduledFor: new Date('2026-01-31T09:00:00Z'),
+  errorCode: null,
   ...more,
 });
 
@@ -102,9 +103,16 @@ describe('live runs', () => {
     [{ amrTask: 'task' }, false],
     [{ states: [TaskRunState.FAILED] }, false],
     [{ origin: RunOrigin.ON_DEMAND, states: [TaskRunState.RUNNING] }, true],
+    [{ errorCode: 'TIMEOUT' }, false],
     [{ from: new Date('2026-01-31T09:00:00Z') }, true],
     [{ to: new Date('2026-01-31T09:00:00Z') }, false],
   ])('match %j: %s', (filter, expected) => {
-    expect(matchesRun(filter, run('a', TaskRunState.RUNNING))).toBe(expected);
+    expect(matchesRun(filter, run('a', TaskRunState.RUNNING, { errorCode: 'TIMEOUT' }))).toBe(expected);
+  });
+
+  it('match an error only once it is the last', () => {
+    const filter = { errorCode: 'TIMEOUT' };
+    expect(matchesRun(filter, run('a', TaskRunState.FAILED, { errorCode: 'TIMEOUT' }))).toBe(true);
+    expect(matchesRun(filter, run('a', TaskRunState.FAILED, { errorCode: 'BUSY' }))).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseSlots } from '../../src/domain/catch-up.js';
+import { chooseSlots, mergeSlots, spanSeconds } from '../../src/domain/catch-up.js';
 import { AmrSchedule, CatchUpPolicy } from '../../src/domain/enums.js';
 import { latestSlot, nextSlot, slotsBetween } from '../../src/domain/schedule.js';
 
@@ -19,6 +19,18 @@ describe('slots', () => {
     [AmrSchedule.MONTHLY, '2026-01-31T00:00:00Z', '2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z'],
     [AmrSchedule.MONTHLY, '2026-12-15T00:00:00Z', '2026-12-01T00:00:00Z', '2027-01-01T00:00:00Z'],
     [AmrSchedule.YEARLY, '2028-12-31T23:59:59Z', '2028-01-01T00:00:00Z', '2029-01-01T00:00:00Z'],
+    // Leap days, and the years whose centuries have none.
+    [AmrSchedule.DAILY, '2028-02-29T23:59:59.999Z', '2028-02-29T00:00:00Z', '2028-03-01T00:00:00Z'],
+    [AmrSchedule.DAILY, '2100-02-28T12:00:00Z', '2100-02-28T00:00:00Z', '2100-03-01T00:00:00Z'],
+    [AmrSchedule.MONTHLY, '2028-02-29T12:00:00Z', '2028-02-01T00:00:00Z', '2028-03-01T00:00:00Z'],
+    [AmrSchedule.MONTHLY, '2027-03-31T23:59:59.999Z', '2027-03-01T00:00:00Z', '2027-04-01T00:00:00Z'],
+    [AmrSchedule.MONTHLY, '2027-04-30T23:59:59.999Z', '2027-04-01T00:00:00Z', '2027-05-01T00:00:00Z'],
+    [AmrSchedule.YEARLY, '2028-02-29T00:00:00Z', '2028-01-01T00:00:00Z', '2029-01-01T00:00:00Z'],
+    [AmrSchedule.YEARLY, '2029-01-01T00:00:00Z', '2029-01-01T00:00:00Z', '2030-01-01T00:00:00Z'],
+    // A week over the end of the year; a quarter-hour, an hour and a day over all three ends at once.
+    [AmrSchedule.WEEKLY, '2026-12-31T23:59:59.999Z', '2026-12-28T00:00:00Z', '2027-01-04T00:00:00Z'],
+    [AmrSchedule.QUARTERLY, '2028-12-31T23:59:59.999Z', '2028-12-31T23:45:00Z', '2029-01-01T00:00:00Z'],
+    [AmrSchedule.DAILY, '2028-12-31T23:59:59.999Z', '2028-12-31T00:00:00Z', '2029-01-01T00:00:00Z'],
   ])('%s at %s: latest %s, next %s', (schedule, now, latest, next) => {
     expect(latestSlot(schedule, at(now))).toEqual(at(latest));
     expect(nextSlot(schedule, at(now))).toEqual(at(next));
@@ -49,6 +61,19 @@ describe('slots', () => {
     );
   });
 
+  it('of months and years are first days at midnight, whatever their lengths', () => {
+    fc.assert(
+      fc.property(instants, (now) => {
+        const month = nextSlot(AmrSchedule.MONTHLY, now);
+        expect(month.toISOString()).toMatch(/-01T00:00:00.000Z$/);
+        // Not two months on from a 31st: the next month, or January.
+        expect((month.getUTCMonth() - now.getUTCMonth() + 12) % 12).toBe(1);
+        const year = nextSlot(AmrSchedule.YEARLY, now);
+        expect(year.toISOString()).toBe(`${now.getUTCFullYear() + 1}-01-01T00:00:00.000Z`);
+      }),
+    );
+  });
+
   it('weekly slots are Mondays', () => {
     fc.assert(
       fc.property(instants, (now) => {
@@ -69,11 +94,59 @@ describe('catching up', () => {
   it('runs nothing missed under skip, but a slot that is on time', () => {
     expect(chooseSlots(CatchUpPolicy.SKIP, due, late)).toEqual({ run: [], skip: due });
     expect(chooseSlots(CatchUpPolicy.SKIP, due, onTime)).toEqual({ run: [due[2]], skip: [due[0], due[1]] });
+    // Its runs are still to begin.
+    expect(chooseSlots(CatchUpPolicy.SKIP, due, late, 86_400)).toEqual({ run: [due[2]], skip: [due[0], due[1]] });
   });
   it('runs every slot under all', () => {
     expect(chooseSlots(CatchUpPolicy.ALL, due, late)).toEqual({ run: due, skip: [] });
   });
   it('has nothing to do without a due slot', () => {
     expect(chooseSlots(CatchUpPolicy.ALL, [], late)).toEqual({ run: [], skip: [] });
+  });
+});
+
+describe('merging slots', () => {
+  const days = (count: number) => Array.from({ length: count }, (_, day) => new Date(Date.UTC(2026, 0, 1 + day)));
+
+  it('puts all into one run that covers them, and one into each where no run covers more', () => {
+    expect(mergeSlots(days(4), () => true)).toEqual([days(4)]);
+    expect(mergeSlots(days(3), () => false)).toEqual(days(3).map((day) => [day]));
+    expect(mergeSlots([], () => true)).toEqual([]);
+  });
+
+  it('fills the newest run first when one does not cover all', () => {
+    const [a, b, c, d, e] = days(5);
+    expect(mergeSlots(days(5), (span) => span <= 2 * 86_400)).toEqual([
+      [a, b],
+      [c, d, e],
+    ]);
+  });
+
+  it('runs, merges or skips every due slot, exactly once, under each policy', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...Object.values(CatchUpPolicy)),
+        schedules,
+        instants,
+        fc.integer({ min: 0, max: 60 }),
+        fc.integer({ min: 0, max: 40 * 86_400 }),
+        (policy, schedule, now, limit, longestSpan) => {
+          const due = slotsBetween(schedule, new Date(0), now, limit);
+          const { run, skip } = chooseSlots(policy, due, now);
+          const parts = mergeSlots(run, (span) => span <= longestSpan);
+          expect([...skip, ...parts.flat()]).toEqual(due);
+          expect(parts.length).toBeLessThanOrEqual(due.length);
+          for (const part of parts) {
+            expect(part.length).toBeGreaterThan(0);
+            if (part.length > 1) expect(spanSeconds(part)).toBeLessThanOrEqual(longestSpan);
+          }
+          // As few runs as the limit allows: no part could have taken the newest of the part before it.
+          for (const [index, part] of parts.slice(1).entries()) {
+            expect(spanSeconds([parts[index]!.at(-1)!, ...part])).toBeGreaterThan(longestSpan);
+          }
+          if (policy !== CatchUpPolicy.ALL) expect(run.length).toBeLessThanOrEqual(1);
+        },
+      ),
+    );
   });
 });

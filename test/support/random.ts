@@ -1,0 +1,1 @@
+export { seededRandom } from '../../src/domain/seeded-random.js';
