@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ensurePartition } from '../../src/db/partitions.js';
+import { uuidAt } from '../../src/domain/uuid.js';
 import { createTestApi, type TestApi } from '../support/api.js';
 import { testBrokers } from '../support/broker.js';
 import { insertGroup, insertMeter } from '../support/rows.js';
@@ -128,7 +129,8 @@ it('answers a series that the meter does not have with no columns', async () => 
 });
 
 const LATEST = `query ($filter: MeterReadingFilter, $first: Int) { latestReadings(filter: $filter, first: $first) {
-  cursor series unit timestamp value quality origin receivedAt meterDevice { id } } }`;
+  cursor series unit timestamp value quality origin receivedAt meteringPoint customerReference tariffReference revised late
+  meterDevice { id } } }`;
 const latest = async (filter: object = {}, first?: number) =>
   (await api.run<{ latestReadings: { series: string; meterDevice: { id: string } }[] }>(LATEST, { filter, first }))
     .latestReadings;
@@ -145,6 +147,11 @@ it('returns the newest reading of each register that matches', async () => {
       quality: [],
       origin: 'ON_DEMAND',
       receivedAt: '2026-02-01T01:01:00.000Z',
+      meteringPoint: null,
+      customerReference: null,
+      tariffReference: null,
+      revised: false,
+      late: false,
       meterDevice: { id: other },
     },
   ]);
@@ -152,6 +159,33 @@ it('returns the newest reading of each register that matches', async () => {
   expect(await latest({ origins: ['SCHEDULED'] })).toEqual([]);
   expect(await latest({}, 1)).toHaveLength(1);
   expect(await api.failure(LATEST, { first: 1001 })).toMatchObject({ code: 'BAD_USER_INPUT', field: 'first' });
+});
+
+it('says of the newest reading where it was measured, and whether its value took the place of another', async () => {
+  const { pool } = api.database;
+  const organization = '00000000-0000-7000-8000-000000000001';
+  const [left, moved] = [uuidAt(), uuidAt()];
+  await pool.query(
+    `insert into metering_point (id, organization_id, name, customer_reference, tariff_reference)
+     select id, $3, name, 'C-' || name, null from (values ($1::uuid, 'left'), ($2::uuid, 'moved to')) as p (id, name)`,
+    [left, moved, organization],
+  );
+  await pool.query(
+    `insert into installation (id, organization_id, metering_point_id, meter_device_id, installed_at, removed_at)
+     values ($4, $3, $1, $6, '2025-01-01', '2026-02-01T01:00:00Z'), ($5, $3, $2, $6, '2026-02-01T01:00:00Z', null)`,
+    [left, moved, organization, uuidAt(), uuidAt(), meter],
+  );
+  // Another value came later for the one register, and was there before for the other.
+  await pool.query(
+    `insert into meter_reading_revision (register_id, measured_at, value, origin, received_at)
+     select r.id, $1, 7, 0, $1::timestamptz + case when s.name = $2 then interval '1 hour' else interval '1 second' end
+       from register r join series s on s.id = r.series_id where r.meter_device_id = $3`,
+    [TIMES[3], VOLUME, meter],
+  );
+  const place = { meteringPoint: moved, customerReference: 'C-moved to', tariffReference: null, late: false };
+  const readings = await latest({ meterDevices: [meter] });
+  expect(readings.find(({ series }) => series === VOLUME)).toMatchObject({ ...place, revised: false });
+  expect(readings.find(({ series }) => series === TEMPERATURE)).toMatchObject({ ...place, revised: true });
 });
 
 it('knows when meters and registers were last read, and keeps a meter with readings', async () => {

@@ -258,6 +258,24 @@ it('changes an interface and leaves what is not given', async () => {
   ).toEqual({ updateNetworkInterface: { networkInterface: { host: 'gateway.example', port: 6000 } } });
 });
 
+it('shows that an interface is not reached, and forgets it when the address changes', async () => {
+  const { id } = await createInterface('unreached', { host: 'gateway.example', port: 5000 });
+  await api.database.pool.query(
+    `insert into interface_breaker (network_interface_id, failures, error_message, open_until) values ($1, 6, 'no route', '2030-01-01T00:00:00Z')`,
+    [id],
+  );
+  const HOLD = 'hold { failures openUntil errorMessage }';
+  expect(await api.run(`{ networkInterface(id: "${id}") { ${HOLD} } }`)).toEqual({
+    networkInterface: { hold: { failures: 6, openUntil: '2030-01-01T00:00:00.000Z', errorMessage: 'no route' } },
+  });
+  const update = (change: string) =>
+    api.run(`mutation { updateNetworkInterface(input: {id: "${id}", ${change}}) { networkInterface { ${HOLD} } } }`);
+  expect(await update('name: "renamed"')).toMatchObject({
+    updateNetworkInterface: { networkInterface: { hold: { failures: 6 } } },
+  });
+  expect(await update('port: 5001')).toEqual({ updateNetworkInterface: { networkInterface: { hold: null } } });
+});
+
 it('seals credentials for the meter, tells only that there are some, and removes them on null', async () => {
   const meter = await createMeter('sealed', { credentials: { password: '00000000' } });
   expect(meter['hasCredentials']).toBe(true);

@@ -10,6 +10,7 @@ import {
 } from '../../src/messaging/broker.js';
 import type { QueueName } from '../../src/messaging/topology.js';
 import { testBrokers, type TestBrokers } from '../support/broker.js';
+import { openTopicQueue } from '../support/topic-queue.js';
 
 const amqpUrl = inject('amqpUrl');
 const BROKERS: [name: string, url: string | undefined][] = [
@@ -218,6 +219,41 @@ describe.each(BROKERS)('%s', (_name, url) => {
 
     it('broadcasts into the void without complaint', async () => {
       await expect(broker.broadcast('runs.changed', Buffer.from('nobody'))).resolves.toBeUndefined();
+    });
+
+    it('publishes to a topic exchange by pattern, in order, to every queue bound', async () => {
+      const keys = ['org-1.meter-1', 'org-1.meter-2', 'org-2.meter-1', 'org-1', 'org-1.meter-1.more'];
+      const expected: Record<string, string[]> = {
+        'org-1.*': ['org-1.meter-1', 'org-1.meter-2'],
+        'org-1.#': ['org-1.meter-1', 'org-1.meter-2', 'org-1', 'org-1.meter-1.more'],
+        '*.meter-1': ['org-1.meter-1', 'org-2.meter-1'],
+        '#': keys,
+        'org-1.meter-2': ['org-1.meter-2'],
+        'org-3.#': [],
+      };
+      const patterns = Object.keys(expected);
+      const queues = await Promise.all(
+        patterns.map((pattern) => openTopicQueue(broker, brokers.config, 'readings', pattern)),
+      );
+      try {
+        await Promise.all(keys.map((key) => broker.publishTo('readings', key, Buffer.from(key))));
+        await broker.publishTo('alerts', 'org-1.meter-1', Buffer.from('not theirs'));
+        await vi.waitFor(() => {
+          const received = queues.map(({ messages }) => messages.map(({ body }) => body));
+          expect(Object.fromEntries(patterns.map((pattern, index) => [pattern, received[index]]))).toEqual(expected);
+        });
+      } finally {
+        await Promise.all(queues.map((queue) => queue.close()));
+      }
+    });
+
+    it('confirms what is published to a topic exchange where nobody is bound', async () => {
+      await expect(broker.publishTo('alerts', 'org.alert', Buffer.from('nobody'))).resolves.toBeUndefined();
+    });
+
+    it('rejects what is published to a topic exchange after close', async () => {
+      await broker.close();
+      await expect(broker.publishTo('alerts', 'org', Buffer.from('late'))).rejects.toThrow(PublishError);
     });
 
     it('drains: waits for what is in hand, takes nothing more, leaves the rest to others', async () => {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createKeyPair, seal } from '../../src/credentials.js';
 import { NetworkInterfaceKind, ReadingOrigin } from '../../src/domain/enums.js';
+import { BEGIN_WITHIN_MS } from '../../src/domain/lease-margin.js';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { uuidAt } from '../../src/domain/uuid.js';
 import { ACK, type Delivery } from '../../src/messaging/broker.js';
 import type { NewMeterReadingMessage, PollSessionMessage, ResultMessage } from '../../src/messaging/contracts.js';
 import { MemoryBroker } from '../../src/messaging/memory-broker.js';
 import { createCollection, type Collection } from '../../src/services/collection.js';
+import { ReadingPublisher } from '../../src/services/reading-publisher.js';
 import { startFleet, type Fleet } from '../../src/simulators/fleet.js';
 import { silentLog } from '../support/broker.js';
 
@@ -38,7 +40,7 @@ describe('a poll session', () => {
       );
     }
     const settings = { credentialsPrivateKey: keys.privateKey, replyTimeoutMs: 30_000, connectTimeoutMs: 5_000 };
-    collection = createCollection(broker, settings, silentLog);
+    collection = createCollection(broker, new ReadingPublisher(broker, silentLog), settings, silentLog);
   });
   afterEach(() => broker.close());
 
@@ -89,7 +91,7 @@ describe('a poll session', () => {
       readings: [{ series: '2:300', unit: 'm3' }],
     });
     expect(published[2]).toMatchObject({ ok: true, reading_count: 1, result: { address: '2:300' } });
-    expect(published[5]).toMatchObject({ outcome: 'done' });
+    expect(published[5]).toMatchObject({ outcome: 'done', reached: true });
   });
 
   it('is not run a second time when it comes again, but told as lost', async () => {
@@ -103,6 +105,47 @@ describe('a poll session', () => {
     const before = fleet.counters.connections;
     expect(await deliver(session(0), { revoked: () => true })).toEqual({ kind: 'requeue' });
     expect(fleet.counters.connections).toBe(before);
+  });
+
+  it.each([
+    ['cannot begin in time', 1_000, 1_001],
+    ['begins so long after it said so that it could outlive its lease', 60_000, BEGIN_WITHIN_MS + 1],
+  ])('does not reach the meter when it %s, but is told as lost', async (_title, start_by_ms, delayMs) => {
+    const before = fleet.counters.connections;
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const publish = broker.publish.bind(broker);
+      // The confirm of the report that it begins comes so late.
+      vi.spyOn(broker, 'publish').mockImplementationOnce((...args) => {
+        vi.advanceTimersByTime(delayMs);
+        return publish(...args);
+      });
+      const frozen = deliver(session(0, { start_by_ms }));
+      expect(await frozen).toEqual({ kind: 'ack' });
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(published).toEqual([
+      expect.objectContaining({ type: 'session_started' }),
+      expect.objectContaining({ type: 'session_finished', outcome: 'lost' }),
+    ]);
+    expect(fleet.counters.connections).toBe(before);
+  });
+
+  it('tells why the interface was not reached, and nothing of it where no connection was tried', async () => {
+    const connection = { kind: NetworkInterfaceKind.TCP, host: '127.0.0.1', port: 1 } as const;
+    await deliver(session(0, { connection }));
+    expect(published.at(-1)).toMatchObject({
+      reached: false,
+      unreachable_reason: '127.0.0.1:1 refused the connection',
+    });
+    await deliver(session(0, { sealed_credentials: 'AAAA' }));
+    expect(published.at(-1)).not.toHaveProperty('reached');
+  });
+
+  it('has reached the interface also when the meter is silent', async () => {
+    await deliver(session(1, { session_cap_ms: 100 }));
+    expect(published.at(-1)).toMatchObject({ type: 'session_finished', reached: true });
   });
 
   it('ends at its cap, and each call that has no outcome says so', async () => {
@@ -161,6 +204,22 @@ describe('a poll session', () => {
     expect(errors()).toEqual([code, code]);
     expect(story()).not.toContain('readings');
     expect(story().at(-1)).toBe('session_finished');
+  });
+
+  it.each([
+    ['no key', undefined],
+    ['another key', createKeyPair().privateKey],
+  ])('of a poller with %s says that it could not open the credentials', async (_title, credentialsPrivateKey) => {
+    const settings = { credentialsPrivateKey, replyTimeoutMs: 30_000, connectTimeoutMs: 5_000 };
+    collection = createCollection(broker, new ReadingPublisher(broker, silentLog), settings, silentLog);
+    const message = session(0);
+    const sealed = seal(keys.publicKey, message.meter.id, { password: 'x' }).toString('base64');
+    await deliver({ ...message, sealed_credentials: sealed });
+    expect(published).toContainEqual(
+      expect.objectContaining({
+        error: expect.objectContaining({ code: 'BAD_CREDENTIALS', phase: 'open credentials' }) as unknown,
+      }),
+    );
   });
 
   it('that cannot be read is a dead letter', async () => {

@@ -11,7 +11,11 @@ import type { CliIo } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
 import { commandOf } from '../../src/embedded/process-identity.js';
 import { createClient } from '../../src/graphql/client.js';
-import { CreateMeterDeviceDocument, CreateNetworkInterfaceDocument } from '../../src/graphql/generated/graphql.js';
+import {
+  CreateMeterDeviceDocument,
+  CreateNetworkInterfaceDocument,
+  WorkersDocument,
+} from '../../src/graphql/generated/graphql.js';
 
 let folder: string;
 let up: ChildProcess;
@@ -120,6 +124,14 @@ describe('amr up', () => {
 
     const again = await amr('watch', '--series', '2:300', '--after', cursors[0]!, '--json', '--count', '2');
     expect(again.out).toEqual(live.out.slice(1));
+  });
+
+  it('has its own poller and ingester among the workers', async () => {
+    const { workers } = await createClient({ url }).request(WorkersDocument, {});
+    expect([...workers].sort((a, b) => (a.kind < b.kind ? -1 : 1))).toMatchObject([
+      { kind: 'ingester', pid: up.pid, state: 'ACTIVE', queues: ['readings.new'] },
+      { kind: 'poller', pid: up.pid, state: 'ACTIVE', queues: ['amr.scheduled', 'amr.on_demand'] },
+    ]);
   });
 
   it('leaves no process behind at Ctrl-C', async () => {

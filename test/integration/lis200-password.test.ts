@@ -53,6 +53,27 @@ describe('setting the clock of a meter with a closed supplier lock', () => {
     expect(unchanged).toMatchObject({ result: { set: false, deviation_seconds: DEVIATION_SECONDS } });
   });
 
+  it('asks once per session, however many calls need the lock; those that do not need it go on', async () => {
+    const outcomes = await session(
+      '12345678',
+      SET_TIME,
+      ['read_single_value', { address: '2:300' }],
+      SET_TIME,
+      ['read_archive_by_offset_seconds', { offset_seconds: 7200 }],
+      SET_TIME,
+    );
+    expect(outcomes.map(({ error }) => error?.code)).toEqual([
+      'WRONG_PASSWORD',
+      undefined,
+      'WRONG_PASSWORD',
+      undefined,
+      'WRONG_PASSWORD',
+    ]);
+    expect(fleet.codesTried()).toBe(1);
+    expect(outcomes[2]!.error!.message).toMatch(/not tried again/);
+    expect(outcomes[3]!.readings.length).toBeGreaterThan(0);
+  });
+
   it('ends in ACCESS_DENIED without one, and says what to set', async () => {
     const [refused] = await session(undefined, SET_TIME);
     expect(refused!.error).toMatchObject({

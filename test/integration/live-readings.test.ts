@@ -60,6 +60,23 @@ describe('live readings', () => {
     expect(second!.cursor > first!.cursor).toBe(true);
   });
 
+  it('carry their place, and whether they are revised or late', async () => {
+    await open();
+    const readings = await stream();
+    const batch = batchOf({ meter, count: 2, first: 12 }, { meter, count: 1, first: 14, series: '3:300' });
+    const metering_point = '01a2000a-66fe-7323-ac97-60bfda18f93b';
+    Object.assign(batch.columns[0]!, { place: { metering_point, customer: 'C-1', tariff: null }, late: [1] });
+    Object.assign(batch.columns[1]!, { revised: true });
+    await commitBatches(db.database, broker, [batch]);
+    const place = { meteringPoint: metering_point, customerReference: 'C-1', tariffReference: null };
+    const nowhere = { meteringPoint: null, customerReference: null, tariffReference: null };
+    expect(await take(readings, 3)).toEqual([
+      expect.objectContaining({ ...place, revised: false, late: false }),
+      expect.objectContaining({ ...place, revised: false, late: true }),
+      expect.objectContaining({ ...nowhere, revised: true, late: false }),
+    ]);
+  });
+
   it('go on in order when broadcasts are lost', async () => {
     await open({ pollMs: 60_000 });
     const readings = await stream();

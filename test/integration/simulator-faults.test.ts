@@ -56,8 +56,10 @@ async function withFault(fault: MeterFault, call: Call, replyTimeoutMs = 5_000) 
   return session(meters[0]!, call, replyTimeoutMs);
 }
 
+/** Milliseconds for an answer that will not come. */
+const patience = 60;
+
 describe('what a client makes of a fault', () => {
-  const patience = 60;
   it.each<[MeterErrorCode, MeterFault, Call, number?]>([
     ['CONNECT_REFUSED', { kind: 'refuse' }, READ_VALUE],
     ['CONNECTION_LOST', { kind: 'busy' }, READ_VALUE],
@@ -70,6 +72,7 @@ describe('what a client makes of a fault', () => {
     ['TIMEOUT', { kind: 'delay', ms: { distribution: 'uniform', min: 1000, max: 2000 } }, READ_VALUE, patience],
     ['GARBAGE', { kind: 'garbage' }, READ_VALUE, patience],
     ['CHECKSUM', { kind: 'bad-bcc', times: Infinity }, READ_VALUE],
+    ['CHECKSUM', { kind: 'bad-bcc', times: 3 }, READ_VALUE],
     ['REFUSED', { kind: 'nak' }, READ_VALUE],
     ['WRONG_METER', { kind: 'wrong-identity', serialNumber: '99999999' }, READ_VALUE],
     ['WRONG_PASSWORD', { kind: 'wrong-password', password: '11111111' }, ['set_time', { allowed_drift_seconds: 0 }]],
@@ -86,10 +89,26 @@ describe('what a client makes of a fault', () => {
     { kind: 'noise' },
     { kind: 'noise', after: true },
     { kind: 'bad-bcc', times: 1 },
+    { kind: 'bad-bcc', times: 2 },
     { kind: 'delay', ms: { distribution: 'lognormal', median: 5, sigma: 1, max: 50 } },
   ])('is a reading all the same for %o', async (fault) => {
     const outcome = await withFault(fault, READ_ALL);
     expect(readingsOf(outcome)).toEqual(cellsOf(fleet!.truth(-Infinity, Infinity, 3)));
+  });
+});
+
+describe('an archive that breaks off', () => {
+  it.each<[MeterErrorCode, MeterFault]>([
+    ['CONNECTION_LOST', { kind: 'hang-up', afterBytes: 3_000 }],
+    ['GARBAGE', { kind: 'half-open', afterBytes: 3_000 }],
+  ])('is %s for %o, with the rows that were whole', async (code, fault) => {
+    const outcome = await withFault(fault, READ_ALL, patience);
+    const truth = cellsOf(fleet!.truth(-Infinity, Infinity, 3));
+    expect(outcome).toMatchObject({ error: { code } });
+    const { readings } = outcome as CallOutcome;
+    expect(readings.length).toBeGreaterThan(0);
+    expect(readings.length).toBeLessThan(truth.length);
+    expect(readings.map(told)).toEqual(truth.slice(0, readings.length));
   });
 });
 
@@ -145,7 +164,11 @@ function readingsOf(outcome: CallOutcome | MeterErrorCode) {
   expect(outcome).toMatchObject({ readings: expect.anything() as unknown });
   const { readings, error } = outcome as CallOutcome;
   expect(error).toBeUndefined();
-  return readings.map(({ series, measuredAt, value }) => ({ series, measuredAt, value }));
+  return readings.map(told);
+}
+
+function told({ series, measuredAt, value }: CallOutcome['readings'][number]) {
+  return { series, measuredAt, value };
 }
 
 function cellsOf(truth: Iterable<TruthCell>) {

@@ -6,6 +6,7 @@ import { MeterError } from '../../src/errors.js';
 import type { Link } from '../../src/transports/link.js';
 import { openLink } from '../../src/transports/open-link.js';
 import { tcpLink } from '../../src/transports/tcp.js';
+import { startHangingPort } from '../support/hanging-port.js';
 
 let server: Server;
 let port: number;
@@ -139,6 +140,20 @@ describe('connecting', () => {
       code: 'UNREACHABLE',
       phase: 'connect',
     });
+  });
+
+  it('says UNREACHABLE of a port that neither takes a connection nor refuses it', async () => {
+    const hanging = await startHangingPort();
+    try {
+      const link = tcpLink({ host: '127.0.0.1', port: hanging.port, connectTimeoutMs: 200 })(signal());
+      await expect(link).rejects.toMatchObject({
+        code: 'UNREACHABLE',
+        message: `no connection to 127.0.0.1:${hanging.port} within 200 ms`,
+        phase: 'connect',
+      });
+    } finally {
+      await hanging.close();
+    }
   });
 
   it('stops when aborted, with the reason given', async () => {

@@ -21,9 +21,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs a command to its end; with `AMR_LOG_LEVEL=info` its log is on stderr beside the message. */
-async function amr(args: string[], env: Record<string, string>) {
+async function amr(args: string[], env: Record<string, string>, openFiles?: number) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(AMR_|DATABASE_URL$|AMQP_URL$)/.test(name));
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+  const command = [process.execPath, '--import', 'tsx', 'src/cli.ts', ...args];
+  const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles} && exec "$@"`, 'sh'];
+  const [program, ...rest] = [...limited, ...command];
+  const child = spawn(program!, rest, {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { ...Object.fromEntries(inherited), AMR_DATA_DIR: folder, AMR_HTTP_PORT: '0', AMR_LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,11 +64,17 @@ describe('amr up', () => {
 });
 
 describe('amr simulate', () => {
-  it('names a truth file that cannot be written, and leaves', async () => {
-    const file = join(folder, 'nowhere', 'truth.csv');
-    const { code, said } = await amr(['simulate', '--meters', '2', '--truth', file], {});
-    expect(said).toMatch(/^amr simulate: The truth file [^\n]*nowhere[^\n]*$/);
+  it.each(['truth', 'counters'])('names a %s file that cannot be written, and leaves', async (what) => {
+    const file = join(folder, 'nowhere', 'file');
+    const { code, said } = await amr(['simulate', '--meters', '2', `--${what}`, file], {});
+    expect(said).toMatch(new RegExp(`^amr simulate: The ${what} file [^\\n]*nowhere[^\\n]*$`));
     expect(said).toContain(file);
+    expect(code).toBe(2);
+  });
+
+  it.runIf(process.platform === 'linux')('names the limit of open files when its ports are too many', async () => {
+    const { code, said } = await amr(['simulate', 'fleet', '--meters', '300'], {}, 200);
+    expect(said).toMatch(/^amr simulate: cannot open [^\n]*EMFILE[^\n]*300 ports[^\n]*ulimit -n[^\n]*behind a port$/);
     expect(code).toBe(2);
   });
 });
