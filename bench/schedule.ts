@@ -7,7 +7,7 @@ import { connectBroker } from '../src/messaging/connect-broker.js';
 import { pause } from '../src/retry.js';
 import { dispatchWhileLeading } from '../src/services/dispatch.js';
 import { materialiseDueSlots } from '../src/services/slots.js';
-import { createScratch } from './scratch.js';
+import { createScratch } from '../src/scratch/scratch.js';
 
 const GROUPS = 10;
 /** Bars: seconds to materialise one slot, by meters; sessions a second to claim and publish. */
@@ -23,7 +23,7 @@ export async function run(options: Map<string, string>): Promise<void> {
   console.log(
     `settings: ${cpus().length} cores, Node ${process.version}, ${meters} meters with an interface each, ${GROUPS} groups`,
   );
-  const scratch = await createScratch();
+  const scratch = await createScratch('bench');
   const log = pino({ level: 'silent' });
   const database = await openDatabase(scratch.databaseUrl, 'bench', log);
   const broker = await connectBroker(scratch, log);
