@@ -11,6 +11,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // The suites wait for processes and services far more than they reckon.
+    maxWorkers: 3,
     reporters: ['default', ['json', { outputFile: 'test-results.json' }]],
     server: { deps: { inline: ['type-graphql'] } },
   },
