@@ -59,7 +59,12 @@ export async function storeReadings(
   { expectNew }: StoreOptions = { expectNew: false },
 ): Promise<Verdict[]> {
   const verdicts = new Array<Verdict>(readings.length).fill(STORED);
-  const keys = keysOf(readings);
+  const order = orderOfKeys(readings);
+  if (expectNew && isDistinct(order, readings)) {
+    const rows = order.map((index) => readings[index]!);
+    if ((await insertNew(client, rows, receivedAt)) === rows.length) return verdicts;
+  }
+  const keys = keysOf(order, readings);
   const policies = new Policies(client);
   const repeated = keys.filter((indexes) => indexes.length > 1);
   if (repeated.length > 0) await policies.load(repeated.map(([index]) => readings[index!]!));
@@ -81,9 +86,7 @@ export async function storeReadings(
     indexes.length === 1 ? readings[indexes[0]!]! : readingOf(merged.get(indexes)!.current, indexes, readings),
   );
 
-  const inserted =
-    (expectNew && (await insertNew(client, inserts, receivedAt))) ||
-    (await insert(client, inserts, receivedAt, CONFLICTS));
+  const inserted = await insert(client, inserts, receivedAt, CONFLICTS);
   const changes = new Changes();
   if (inserted === keys.length) {
     for (const state of merged.values()) changes.others(state.others, []);
@@ -110,16 +113,29 @@ export async function storeReadings(
 }
 
 /**
- * The places of equal keys together, in the order of the keys, within a key in the order of arrival. One order for all writers: two
+ * The places of the readings in the order of their keys, within a key in the order of arrival. One order for all writers: two
  * batches that share keys wait for each other instead of deadlocking.
  */
-function keysOf(readings: readonly StorableReading[]): number[][] {
-  const order = Array.from(readings.keys()).sort(
+function orderOfKeys(readings: readonly StorableReading[]): number[] {
+  return Array.from(readings.keys()).sort(
     (a, b) =>
       readings[a]!.target.register - readings[b]!.target.register ||
       readings[a]!.measuredAt - readings[b]!.measuredAt ||
       a - b,
   );
+}
+
+/** Whether no key comes twice. */
+function isDistinct(order: readonly number[], readings: readonly StorableReading[]): boolean {
+  for (let place = 1; place < order.length; place++) {
+    const [before, here] = [readings[order[place - 1]!]!, readings[order[place]!]!];
+    if (before.measuredAt === here.measuredAt && before.target.register === here.target.register) return false;
+  }
+  return true;
+}
+
+/** The places of equal keys together. */
+function keysOf(order: readonly number[], readings: readonly StorableReading[]): number[][] {
   const keys: number[][] = [];
   let last: StorableReading | undefined;
   for (const index of order) {

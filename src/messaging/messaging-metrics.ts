@@ -15,11 +15,17 @@ const failed = new Counter({
   labelNames: ['queue'],
   registers: [metrics],
 });
-const consumed = new Counter({
+new Counter({
   name: 'amr_messages_consumed_total',
   help: 'Deliveries settled by their consumer.',
   labelNames: ['queue', 'disposition'],
   registers: [metrics],
+  collect() {
+    this.reset();
+    for (const [queue, tallies] of Object.entries(consumeMetrics)) {
+      for (const [disposition, { count }] of Object.entries(tallies)) this.inc({ queue, disposition }, count);
+    }
+  },
 });
 
 /** Times that a lost connection to the broker was made again. */
@@ -40,7 +46,15 @@ export const prefetchChanges = new Counter({
 type Child = Counter.Internal;
 
 type PublishMetrics = Readonly<Record<'published' | 'failed', Child>>;
-type ConsumeMetrics = Readonly<Record<Disposition['kind'], Child>>;
+/** Counted with each delivery, where a counter of the library costs more than an acknowledgement. */
+class Tally {
+  count = 0;
+
+  inc(): void {
+    this.count++;
+  }
+}
+type ConsumeMetrics = Readonly<Record<Disposition['kind'], Tally>>;
 
 /** Counters of each queue and topic exchange, resolved once: labels are not looked up per message. */
 export const publishMetrics = Object.fromEntries(
@@ -53,11 +67,7 @@ export const publishMetrics = Object.fromEntries(
 export const consumeMetrics = Object.fromEntries(
   [...WORK_QUEUES, ...DEAD_QUEUES].map((queue): [QueueName, ConsumeMetrics] => [
     queue,
-    {
-      ack: consumed.labels(queue, 'ack'),
-      requeue: consumed.labels(queue, 'requeue'),
-      'dead-letter': consumed.labels(queue, 'dead-letter'),
-    },
+    { ack: new Tally(), requeue: new Tally(), 'dead-letter': new Tally() },
   ]),
 ) as Record<QueueName, ConsumeMetrics>;
 

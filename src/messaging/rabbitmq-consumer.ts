@@ -81,8 +81,9 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     const name = this.connection.queuePrefix + this.queue;
     const acks = new CoalescedAcks(channel, this.options.holdAcksMs);
     this.acks = acks;
+    const revoked = () => this.acks !== acks || this.channel === undefined;
     const flow = new RabbitMqFlow(channel, name, this.queue, this.options, (message) =>
-      this.onMessage(channel, { acks, flow }, message),
+      this.onMessage(channel, acks, flow, revoked, message),
     );
     this.flow = flow;
     await flow.start();
@@ -90,7 +91,9 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
 
   private onMessage(
     channel: Channel,
-    { acks, flow }: Pick<Token, 'acks' | 'flow'>,
+    acks: CoalescedAcks,
+    flow: RabbitMqFlow,
+    revoked: () => boolean,
     message: ConsumeMessage | null,
   ): void {
     if (message === null) {
@@ -102,7 +105,6 @@ export class RabbitMqConsumer extends ReopeningChannel implements Consumer, Sett
     if (this.draining) {
       this.requeue({ acks, flow, message });
     } else {
-      const revoked = () => this.acks !== acks || this.channel === undefined;
       this.inHand.take(toDelivery(message, this.connection.queuePrefix, revoked), { acks, flow, message });
     }
   }

@@ -218,9 +218,7 @@ describe('a look at 200,000 readings of 2,000 unknown meters', () => {
 
     // And when one of them is created, its readings alone are taken.
     const meter = await insertMeter(pool, 'unknown 1234');
-    const start = performance.now();
     expect(await promote({ of: { organization: DEFAULT_ORGANIZATION_ID, meters: [meter] } })).toBe(100);
-    expect(performance.now() - start).toBeLessThan(5_000);
     expect(await storedOf(meter)).toBe(100);
   });
 });

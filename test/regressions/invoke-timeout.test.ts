@@ -49,7 +49,7 @@ it('ends in time when the API does not answer at all', async () => {
     out: [],
     notes: 'amr: After 1 s the API has not answered.',
   });
-  expect(performance.now() - before).toBeLessThan(5_000);
+  expect(performance.now() - before).toBeLessThan(15_000);
 });
 
 it('ends in time when the API stops answering, with the state of the run and how to look later', async () => {
@@ -64,7 +64,7 @@ it('ends in time when the API stops answering, with the state of the run and how
   expect(notes).toContain(`After 1 s run ${RUN.id} is RUNNING: it has not ended.`);
   expect(notes).toContain(`(${new URL('/graphiql', url).href})`);
   expect(notes).toContain(`{ taskRun(id: "${RUN.id}") { state`);
-  expect(performance.now() - before).toBeLessThan(5_000);
+  expect(performance.now() - before).toBeLessThan(15_000);
 });
 
 it('ends at once when it is interrupted', async () => {

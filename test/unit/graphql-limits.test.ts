@@ -32,9 +32,8 @@ describe('limits of an operation', () => {
   it('measure fragments that double at each level in no time', () => {
     const levels = 60;
     const fragments = Array.from({ length: levels }, (_, i) => `fragment f${i} on Node { ...f${i + 1} ...f${i + 1} }`);
-    const started = performance.now();
+    // 2^60 fragments, were each measured where it is spread: the time-out tells.
     expect(refusals(`{ node { ...f0 } } ${fragments.join(' ')} fragment f${levels} on Node { a: id }`)).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(1000);
   });
 
   it('end on fragments that contain each other', () => {

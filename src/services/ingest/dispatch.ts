@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Verdict } from '../../domain/revision.js';
 import type { CommittedBatch, CommittedColumns } from '../../messaging/contracts.js';
+import type { RegisterTarget } from './directory.js';
 import type { EnrichedReading } from './enrich.js';
 import { lateness } from './watermarks.js';
 
@@ -22,20 +23,16 @@ export async function logBatch(
     const verdict = verdicts[index]!;
     if (!verdict.isCurrent) continue;
     const reading = readings[index]!;
-    const log = logOf(logs, reading.envelope.organization);
-    const column = columnOf(log, reading, verdict.outcome !== 'stored');
-    if (isLate(reading)) {
-      late++;
-      (column.late ??= []).push(column.t.length);
-    }
-    column.t.push(reading.measuredAt);
-    column.v.push(reading.value);
-    column.q.push(reading.quality);
-    log.count++;
+    const isReadingLate = isLate(reading);
+    if (isReadingLate) late++;
+    append(logOf(logs, reading.envelope.organization), reading, verdict.outcome !== 'stored', isReadingLate);
   }
   if (logs.size === 0) return 0;
   for (const [organization, { columns, count }] of logs) {
-    const body: CommittedBatch = { received_at: receivedAt.getTime(), columns: [...columns.values()] };
+    const body: CommittedBatch = {
+      received_at: receivedAt.getTime(),
+      columns,
+    };
     // Wakes the relay with the commit.
     await client.query(
       `with logged as (insert into reading_log (organization_id, reading_count, body) values ($1, $2, $3) returning 1)
@@ -47,37 +44,60 @@ export async function logBatch(
 }
 
 interface Log {
-  columns: Map<string, CommittedColumns>;
+  columns: CommittedColumns[];
+  /** Few of each register. */
+  byTarget: Map<RegisterTarget, Column[]>;
   count: number;
-  /** Readings of a meter mostly come one after another. */
-  last?: { reading: EnrichedReading; isRevised: boolean; column: CommittedColumns };
+}
+
+/** What the readings in a column have in common. */
+interface Column {
+  readonly committed: CommittedColumns;
+  readonly place: EnrichedReading['place'];
+  readonly isRevised: boolean;
 }
 
 function logOf(logs: Map<string, Log>, organization: string): Log {
   let log = logs.get(organization);
-  if (!log) logs.set(organization, (log = { columns: new Map(), count: 0 }));
+  if (!log) logs.set(organization, (log = { columns: [], byTarget: new Map(), count: 0 }));
   return log;
 }
 
-function columnOf(log: Log, reading: EnrichedReading, isRevised: boolean): CommittedColumns {
-  const { target, place, envelope } = reading;
-  const { last } = log;
-  if (
-    last?.reading.target === target &&
-    last.reading.place === place &&
-    last.reading.envelope.origin === envelope.origin &&
-    last.isRevised === isRevised
-  ) {
-    return last.column;
+function append(log: Log, reading: EnrichedReading, isRevised: boolean, isLate: boolean): void {
+  const { target, place, envelope, measuredAt, value, quality } = reading;
+  const { origin } = envelope;
+  log.count++;
+  const siblings = log.byTarget.get(target);
+  for (const sibling of siblings ?? []) {
+    const { committed } = sibling;
+    if (
+      sibling.place?.metering_point === place?.metering_point &&
+      committed.origin === origin &&
+      sibling.isRevised === isRevised
+    ) {
+      if (isLate) (committed.late ??= []).push(committed.t.length);
+      committed.t.push(measuredAt);
+      committed.v.push(value);
+      committed.q.push(quality);
+      return;
+    }
   }
-  const key = `${target.register} ${envelope.origin} ${place?.metering_point ?? ''} ${isRevised}`;
-  let column = log.columns.get(key);
-  if (!column) {
-    const { register, meter, series, unit } = target;
-    column = { register, meter, series, unit, origin: envelope.origin, place, t: [], v: [], q: [] };
-    if (isRevised) column.revised = true;
-    log.columns.set(key, column);
-  }
-  log.last = { reading, isRevised, column };
-  return column;
+  const { register, meter, series, unit } = target;
+  const committed: CommittedColumns = {
+    register,
+    meter,
+    series,
+    unit,
+    origin,
+    place,
+    t: [measuredAt],
+    v: [value],
+    q: [quality],
+  };
+  if (isRevised) committed.revised = true;
+  if (isLate) committed.late = [0];
+  log.columns.push(committed);
+  const column = { committed, place, isRevised };
+  if (siblings) siblings.push(column);
+  else log.byTarget.set(target, [column]);
 }

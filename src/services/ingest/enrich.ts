@@ -20,33 +20,51 @@ export interface EnrichedReading {
 
 /** What the registers say about the readings of a message or a batch. */
 export interface Enriched {
-  known: EnrichedReading[];
+  known: readonly EnrichedReading[];
   /** Of meters nobody has created yet. */
-  unknown: ValidReading[];
-  rejections: Rejection[];
+  unknown: readonly ValidReading[];
+  rejections: readonly Rejection[];
 }
 
 /** The target of each reading, by its place; undefined for those of meters nobody has created yet. */
 export type Targets = readonly (RegisterTarget | undefined)[];
 
-/** Pure: readings with what their registers say about them. A unit that is not that of the series is converted or refused. */
-export function enrichReadings(readings: readonly ValidReading[], targets: Targets): Enriched {
-  const enriched: Enriched = { known: [], unknown: [], rejections: [] };
+/**
+ * Pure: readings with what their registers say about them. A unit that is not that of the series is converted or refused.
+ * @param from where the targets of these readings begin
+ */
+export function enrichReadings(readings: readonly ValidReading[], targets: Targets, from = 0): Enriched {
+  const [first] = readings;
+  if (first === undefined) return { known: NONE, unknown: NONE, rejections: NONE };
+  if (readings.length === 1) {
+    const target = targets[from];
+    if (target === undefined) return { known: NONE, unknown: readings, rejections: NONE };
+    const enriched = enrichReading(first, target);
+    return enriched === undefined
+      ? { known: NONE, unknown: NONE, rejections: [rejectionOf(first, unitReason(first, target))] }
+      : { known: [enriched], unknown: NONE, rejections: NONE };
+  }
+  const known: EnrichedReading[] = [];
+  const unknown: ValidReading[] = [];
+  const rejections: Rejection[] = [];
   for (let index = 0; index < readings.length; index++) {
     const reading = readings[index]!;
-    const target = targets[index];
-    if (target === undefined) {
-      enriched.unknown.push(reading);
-      continue;
-    }
-    const exponent = exponentOf(reading, target);
-    if (exponent === undefined) enriched.rejections.push(rejectionOf(reading, unitReason(reading, target)));
-    else enriched.known.push(enrichReading(reading, target, exponent));
+    const target = targets[from + index];
+    const enriched = target && enrichReading(reading, target);
+    if (target === undefined) unknown.push(reading);
+    else if (enriched === undefined) rejections.push(rejectionOf(reading, unitReason(reading, target)));
+    else known.push(enriched);
   }
-  return enriched;
+  return { known, unknown, rejections };
 }
 
-function enrichReading(reading: ValidReading, target: RegisterTarget, exponent: number): EnrichedReading {
+/** Shared: one-reading messages come by the million. */
+const NONE: readonly never[] = [];
+
+/** Undefined for a unit that cannot be that of the series. */
+function enrichReading(reading: ValidReading, target: RegisterTarget): EnrichedReading | undefined {
+  const exponent = exponentOf(reading, target);
+  if (exponent === undefined) return undefined;
   const { envelope, measuredAt, quality } = reading;
   const { factor, stays } = target;
   const value = exponent === 0 ? reading.value : multiplyDecimals(reading.value, powerOfTen(exponent));

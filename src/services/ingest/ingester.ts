@@ -13,7 +13,7 @@ import { metrics, type Logger } from '../../telemetry.js';
 import { announceRuns } from '../run-events.js';
 import { RegisterDirectory } from './directory.js';
 import { logBatch } from './dispatch.js';
-import { enrichReadings, type EnrichedReading, type Targets } from './enrich.js';
+import { enrichReadings, type Enriched, type EnrichedReading, type Targets } from './enrich.js';
 import { Lane, type Sized } from './lane.js';
 import { IngestGraph, type Step } from './step.js';
 import { storeBatch, type Batch, type StoredBatch } from './store.js';
@@ -27,10 +27,15 @@ const readingsTotal = new Counter({
   labelNames: ['outcome'],
   registers: [metrics],
 });
-const inHand = new Gauge({
+/** Counted with each message: a gauge that is looked at now and then. */
+let messagesInHand = 0;
+new Gauge({
   name: 'amr_ingest_messages_in_hand',
   help: 'Messages taken from the broker and not yet committed.',
   registers: [metrics],
+  collect() {
+    this.set(messagesInHand);
+  },
 });
 const retries = new Counter({
   name: 'amr_ingest_batch_retries_total',
@@ -57,11 +62,7 @@ interface Validating extends Waiting {
   validated: Validated;
 }
 /** A message ready to be written. */
-interface Message extends Waiting, Sized {
-  known: readonly EnrichedReading[];
-  unknown: readonly ValidReading[];
-  rejections: readonly Rejection[];
-}
+interface Message extends Waiting, Sized, Enriched {}
 
 export type IngestSettings = Pick<
   Config,
@@ -122,7 +123,7 @@ export class Ingester {
   /** Resolves when the readings of this delivery are committed, or when it goes back because of a stop during an outage. */
   readonly handle = (delivery: Delivery): Promise<Disposition> =>
     new Promise((settle) => {
-      inHand.inc();
+      messagesInHand++;
       if (this.stopping.signal.aborted) return this.settle([{ delivery, settle }], REQUEUE);
       this.waiting.push({ delivery, settle });
       if (this.pumping) return;
@@ -193,16 +194,16 @@ export class Ingester {
    * halved until the culprit is alone.
    */
   private async enrich(taken: readonly Validating[]): Promise<Message[]> {
-    const readings = taken.flatMap(({ validated }) => validated.readings);
+    const readings: ValidReading[] = [];
+    for (const { validated } of taken) for (const reading of validated.readings) readings.push(reading);
     for (const delay of backoff(100, 10_000)) {
       try {
         const targets = await this.graph.enrich.run(readings.length, () => this.directory.resolve(readings));
         let from = 0;
         return taken.map((message) => {
-          const to = from + message.validated.readings.length;
-          const part = targets.slice(from, to);
-          from = to;
-          return messageOfParts(message, part);
+          const enriched = enrichedMessage(message, targets, from);
+          from += message.validated.readings.length;
+          return enriched;
         });
       } catch (error) {
         if (isTransient(error)) {
@@ -311,38 +312,41 @@ export class Ingester {
   }
 
   private settle(messages: readonly Waiting[], disposition: Disposition): void {
-    inHand.dec(messages.length);
+    messagesInHand -= messages.length;
     for (const { settle } of messages) settle(disposition);
   }
 }
 
-function messageOfParts({ delivery, settle, validated }: Validating, targets: Targets): Message {
-  const { readings, rejections } = validated;
-  const enriched = enrichReadings(readings, targets);
-  return {
-    delivery,
-    settle,
-    size: readings.length + rejections.length,
-    known: enriched.known,
-    unknown: enriched.unknown,
-    rejections: enriched.rejections.length === 0 ? rejections : [...rejections, ...enriched.rejections],
-  };
+/** @param from where the targets of its readings begin */
+function enrichedMessage({ delivery, settle, validated }: Validating, targets: Targets, from: number): Message {
+  const { readings, rejections: refused } = validated;
+  const size = readings.length + refused.length;
+  const { known, unknown, rejections } = enrichReadings(readings, targets, from);
+  const all = refused.length === 0 ? rejections : [...refused, ...rejections];
+  return { delivery, settle, size, known, unknown, rejections: all };
 }
 
+/** Written out: a message mostly holds one reading, and lists of lists took longer than the readings in them. */
 function joined(messages: readonly Message[]): Batch {
   if (messages.length === 1) return messages[0]!;
-  return {
-    known: messages.flatMap(({ known }) => known),
-    unknown: messages.flatMap(({ unknown }) => unknown),
-    rejections: messages.flatMap(({ rejections }) => rejections),
-  };
+  const known: EnrichedReading[] = [];
+  const unknown: ValidReading[] = [];
+  const rejections: Rejection[] = [];
+  for (const message of messages) {
+    for (const reading of message.known) known.push(reading);
+    for (const reading of message.unknown) unknown.push(reading);
+    for (const rejection of message.rejections) rejections.push(rejection);
+  }
+  return { known, unknown, rejections };
 }
 
 /** Messages of one meter share a lane, by whatever name they call it. */
 function laneOf({ known, unknown }: Message, lanes: number): number {
   const meter = known[0]?.target.meter ?? unknown[0]?.envelope.meter ?? '';
   let hash = 0;
-  for (let i = 0; i < meter.length; i++) hash = (Math.imul(hash, 31) + meter.charCodeAt(i)) | 0;
+  // The end of an id is random, that of a name counts up.
+  for (let i = Math.max(0, meter.length - 8); i < meter.length; i++)
+    hash = (Math.imul(hash, 31) + meter.charCodeAt(i)) | 0;
   return (hash >>> 0) % lanes;
 }
 

@@ -82,25 +82,39 @@ export async function storeBatch(client: pg.ClientBase, batch: Batch, settings: 
 
 type Sender = Rejection['envelope'] & Partial<Pick<Envelope, 'isTimed'>>;
 
+const BOOKED_HERE = ['stored', 'duplicate', 'revised', 'staged'] as const;
+
 /** What became of the readings of each message. */
 class MessageOutcomes {
   readonly messages = new Map<Sender, OutcomeCounts>();
+  /** Readings of a message come one after another. */
+  private last: { message: Sender; counts: OutcomeCounts } | undefined;
 
   count(message: Sender, outcome: keyof OutcomeCounts, readings = 1): void {
-    let counts = this.messages.get(message);
-    if (!counts) this.messages.set(message, (counts = noOutcomes()));
-    counts[outcome] += readings;
+    if (this.last?.message !== message) {
+      let counts = this.messages.get(message);
+      if (!counts) this.messages.set(message, (counts = noOutcomes()));
+      this.last = { message, counts };
+    }
+    this.last.counts[outcome] += readings;
+  }
+
+  /** Written out, as all lists of messages here: most messages are in none of them, and there are thousands. */
+  private where(fits: (message: Sender, counts: OutcomeCounts) => boolean): Sender[] {
+    const fitting: Sender[] = [];
+    this.messages.forEach((counts, message) => {
+      if (fits(message, counts)) fitting.push(message);
+    });
+    return fitting;
   }
 
   /** What was committed before is not counted again. */
   async dropRepeats(client: pg.ClientBase, triedBefore = false): Promise<Set<Sender>> {
     await awaitKeyless(
       client,
-      [...this.messages].filter(([, counts]) => sum(counts) === counts.dead_lettered).map(([message]) => message),
+      this.where((_message, counts) => sum(counts) === counts.dead_lettered),
     );
-    const suspects = [...this.messages.keys()].filter(
-      ({ isSuspect, revoked }) => triedBefore || isSuspect || revoked?.(),
-    );
+    const suspects = this.where(({ isSuspect, revoked }) => triedBefore || isSuspect || revoked?.() === true);
     const repeats = await findRepeats(client, suspects);
     for (const message of repeats) this.messages.delete(message);
     return new Set(repeats);
@@ -108,7 +122,7 @@ class MessageOutcomes {
 
   totals(): OutcomeCounts {
     const totals = noOutcomes();
-    for (const counts of this.messages.values()) add(totals, counts);
+    this.messages.forEach((counts) => add(totals, counts));
     return totals;
   }
 
@@ -117,9 +131,11 @@ class MessageOutcomes {
    * @returns where the outcomes of such messages are booked; for those left out nothing is
    */
   async settleRedriven(client: pg.ClientBase, tally: OutcomeTally): Promise<Map<Sender, OutcomePlace>> {
-    const redriven = [...this.messages].flatMap(([message, counts]) =>
-      message.redrive === undefined ? [] : [{ message, id: message.redrive, readings: sum(counts) }],
-    );
+    const redriven = this.where(({ redrive }) => redrive !== undefined).map((message) => ({
+      message,
+      id: message.redrive!,
+      readings: sum(this.messages.get(message)!),
+    }));
     const places = new Map<Sender, OutcomePlace>();
     if (redriven.length === 0) return places;
     const settled = await settleRedriven(
@@ -143,17 +159,18 @@ class MessageOutcomes {
     { receivedAt, latencyObjectiveMs }: StoreSettings,
   ): void {
     const now = receivedAt.getTime();
-    for (const [message, counts] of this.messages) {
+    this.messages.forEach((counts, message) => {
       const { organization, publishedAt, isTimed, redrive } = message;
-      const place = redrive === undefined ? { publication: message.publication, at: publishedAt } : places.get(message);
-      if (place === undefined) continue;
-      for (const outcome of ['stored', 'duplicate', 'revised', 'staged'] as const)
-        tally.add(organization, place.publication, place.at, outcome, counts[outcome]);
+      const place = places.get(message);
+      if (redrive !== undefined && place === undefined) return;
+      const publication = place === undefined ? message.publication : place.publication;
+      const at = place === undefined ? publishedAt : place.at;
+      for (const outcome of BOOKED_HERE) tally.add(organization, publication, at, outcome, counts[outcome]);
       const committed = sum(counts) - counts.dead_lettered;
-      if (isTimed !== true || redrive !== undefined || committed === 0) continue;
+      if (isTimed !== true || redrive !== undefined || committed === 0) return;
       const isOnTime = now - publishedAt <= latencyObjectiveMs(organization);
-      tally.addLatency(organization, place.publication, place.at, isOnTime, committed);
-    }
+      tally.addLatency(organization, publication, at, isOnTime, committed);
+    });
   }
 }
 
@@ -162,7 +179,11 @@ function noOutcomes(): OutcomeCounts {
 }
 
 function add(total: OutcomeCounts, counts: OutcomeCounts): void {
-  for (const outcome of Object.keys(total) as (keyof OutcomeCounts)[]) total[outcome] += counts[outcome];
+  total.stored += counts.stored;
+  total.duplicate += counts.duplicate;
+  total.revised += counts.revised;
+  total.staged += counts.staged;
+  total.dead_lettered += counts.dead_lettered;
 }
 
 function sum({ stored, duplicate, revised, staged, dead_lettered }: OutcomeCounts): number {

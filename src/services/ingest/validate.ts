@@ -76,9 +76,13 @@ export interface Rejection {
 }
 
 export interface Validated {
-  readings: ValidReading[];
-  rejections: Rejection[];
+  readings: readonly ValidReading[];
+  rejections: readonly Rejection[];
 }
+
+// Messages of one reading come by the million: an empty list each would be work for the garbage collector.
+const NO_READINGS: readonly ValidReading[] = [];
+const NO_REJECTIONS: readonly Rejection[] = [];
 
 type Fields = Record<string, unknown>;
 /** A message as it came from the broker. */
@@ -125,8 +129,13 @@ function check(arrival: Arrival, period: Period, now: number): Validated {
   if (!isFields(message)) return whole(arrival, now, DEFAULT_ORGANIZATION_ID, 'message: must be a JSON object');
   const envelope = envelopeOf(message, arrival, period, now);
   if (typeof envelope === 'string') return whole(arrival, now, DEFAULT_ORGANIZATION_ID, envelope, message);
-  const single = message.readings === undefined;
-  const items = single ? [message] : message.readings;
+  if (message.readings === undefined) {
+    const reading = checkReading(message, envelope, period);
+    return typeof reading === 'string'
+      ? { readings: NO_READINGS, rejections: [{ envelope, reason: reading, readings: 1, body }] }
+      : { readings: [reading], rejections: NO_REJECTIONS };
+  }
+  const items = message.readings;
   if (!Array.isArray(items) || items.length === 0 || items.length > MAX_READINGS) {
     const reason = `readings: must be an array of 1 to ${MAX_READINGS} readings`;
     return whole(arrival, now, envelope.organization, reason, message);
@@ -136,11 +145,10 @@ function check(arrival: Arrival, period: Period, now: number): Validated {
   const wrong: { item: unknown; reason: string }[] = [];
   for (let index = 0; index < items.length; index++) {
     const checked = checkReading(items[index], envelope, period);
-    if (typeof checked === 'string')
-      wrong.push({ item: items[index], reason: single ? checked : `readings.${index}.${checked}` });
+    if (typeof checked === 'string') wrong.push({ item: items[index], reason: `readings.${index}.${checked}` });
     else readings.push(checked);
   }
-  if (single) return { readings, rejections: wrong.map(({ reason }) => ({ envelope, reason, readings: 1, body })) };
+  if (wrong.length === 0) return { readings, rejections: NO_REJECTIONS };
   // Without their neighbours, which are stored: one by one, or together where they are many.
   const groups = wrong.length > MAX_REJECTED_ALONE ? [wrong] : wrong.map((one) => [one]);
   const rejections = groups.map((group) => ({
@@ -156,7 +164,7 @@ function check(arrival: Arrival, period: Period, now: number): Validated {
 function envelopeOf(message: Fields, arrival: Arrival, period: Period, now: number): Envelope | string {
   const { version, organization = DEFAULT_ORGANIZATION_ID, origin = ReadingOrigin.PUSH } = message;
   if (version !== undefined && version !== 1) return 'version: must be 1, or left out';
-  if (typeof organization !== 'string' || !isUuid(organization)) {
+  if (organization !== DEFAULT_ORGANIZATION_ID && !(typeof organization === 'string' && isUuid(organization))) {
     return 'organization: must be the id of an organization, or left out';
   }
   const meter = message.meter_device ?? message.meter;
@@ -168,14 +176,18 @@ function envelopeOf(message: Fields, arrival: Arrival, period: Period, now: numb
   if (publisher != null && !(typeof publisher === 'string' && isUuid(publisher))) {
     return 'publisher: must be the UUID by which the publisher reports what it publishes, or left out';
   }
-  if (publishedAt != null && !isPublishingTime(instantOf(publishedAt) ?? NaN, now)) {
+  const publishedMs = publishedAt == null ? undefined : (published.of(publishedAt) ?? NaN);
+  if (publishedMs !== undefined && !isPublishingTime(publishedMs, now)) {
     return 'published_at: must be ISO 8601 text with an offset, from 2000 to a day ahead of now, or left out';
   }
-  const publication = publicationOf(publisher, publishedAt, now);
+  const publication =
+    typeof publisher === 'string' && publishedMs !== undefined
+      ? { publisher: publisher.toLowerCase(), publishedAt: publishedMs }
+      : undefined;
   const stated = publication?.publishedAt ?? handedOverAt(arrival, now);
   let collectedAt = stated ?? now;
   if (message.collected_at != null) {
-    const given = instantOf(message.collected_at);
+    const given = collected.of(message.collected_at);
     if (given === undefined || given > period.newest) {
       return 'collected_at: must be ISO 8601 text with an offset, not ahead of now, or left out';
     }
@@ -243,7 +255,7 @@ function checkReading(item: unknown, envelope: Envelope, period: Period): ValidR
   if (!isFields(item)) return 'reading: must be a JSON object';
   const { series, timestamp, value, unit, status } = item;
   if (!isName(series)) return `series: must be text, ${NAME_RULE}`;
-  const measuredAt = instantOf(timestamp);
+  const measuredAt = measured.of(timestamp);
   if (measuredAt === undefined) {
     const given =
       typeof timestamp === 'string'
@@ -285,9 +297,25 @@ function whole(arrival: Arrival, now: number, organization: string, reason: stri
   return { readings: [], rejections: [{ envelope, reason, readings, body: arrival.body }] };
 }
 
-function instantOf(value: unknown): number | undefined {
-  return typeof value === 'string' ? parseInstant(value) : undefined;
+/** The instants of one field: messages that follow each other often say the same, as meters measure at the same times. */
+class Instants {
+  private lastText = '';
+  private last = NaN;
+
+  of(value: unknown): number | undefined {
+    if (typeof value !== 'string') return undefined;
+    if (value === this.lastText) return this.last;
+    const ms = parseInstant(value);
+    if (ms !== undefined) {
+      this.lastText = value;
+      this.last = ms;
+    }
+    return ms;
+  }
 }
+const published = new Instants();
+const collected = new Instants();
+const measured = new Instants();
 
 /** As the properties of the message say; undefined where they say nothing that can be, such as milliseconds for seconds. */
 function handedOverAt({ publishedAt }: Arrival, now: number): number | undefined {
