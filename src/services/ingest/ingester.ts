@@ -48,6 +48,8 @@ const retries = new Counter({
 const CLEAN_BATCHES = 5;
 /** Readings from which on that is worth a savepoint. */
 const LARGE_BATCH = 100;
+/** A batch mostly takes less. */
+const SLOW_BATCH_MS = 200;
 const DEFAULT_LATENCY_OBJECTIVE_MS = 60_000;
 
 /** Also: no partition for a row. */
@@ -97,6 +99,7 @@ export class Ingester {
   private pumping: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private wakePump: () => void = () => undefined;
+  private slowBatch: NodeJS.Timeout | undefined;
   private cleanBatches = 0;
 
   constructor(
@@ -115,6 +118,7 @@ export class Ingester {
       writers: this.strategy.writersPerLane,
       maxItems: this.strategy.messagesPerBatch,
       maxSize: settings.ingestBatch,
+      mayBegin: (size: number) => this.mayBegin(size),
       write: (batch: readonly Message[]) => this.commit(batch),
     };
     this.lanes = Array.from({ length: this.strategy.lanes }, () => new Lane<Message>(lane));
@@ -236,6 +240,7 @@ export class Ingester {
     this.writingSince.add(writing);
     await this.commitParts(messages);
     this.writingSince.delete(writing);
+    this.pumpLanes();
     this.wakePump();
   }
 
@@ -304,6 +309,24 @@ export class Ingester {
   private async tell({ counts, runs }: StoredBatch): Promise<void> {
     for (const [outcome, count] of Object.entries(counts)) readingsTotal.inc({ outcome }, count);
     await announceRuns(this.broker, runs);
+  }
+
+  /**
+   * Full batches are written side by side; smaller ones wait for each other, as two cost more than one twice as large. One that
+   * takes long, as it waits for a lock perhaps, holds up no other.
+   */
+  private mayBegin(readings: number): boolean {
+    if (this.writingSince.size === 0 || readings >= this.settings.ingestBatch) return true;
+    if (this.writingForMs >= SLOW_BATCH_MS) return true;
+    this.slowBatch ??= setTimeout(() => {
+      this.slowBatch = undefined;
+      this.pumpLanes();
+    }, SLOW_BATCH_MS).unref();
+    return false;
+  }
+
+  private pumpLanes(): void {
+    for (const lane of this.lanes) lane.pump();
   }
 
   private giveUp(message: Waiting, error: unknown): void {

@@ -10,6 +10,8 @@ export interface LaneOptions<T> {
   readonly maxItems: number;
   /** Readings in a batch, at most; an item is never split. */
   readonly maxSize: number;
+  /** Whether so many readings may be begun with now. Call `pump` when that changes. @default always */
+  readonly mayBegin?: (size: number) => boolean;
   /** Writes a batch. Must not reject. */
   readonly write: (batch: readonly T[]) => Promise<void>;
 }
@@ -42,8 +44,10 @@ export class Lane<T extends Sized> {
     while (this.writing.size > 0) await Promise.all(this.writing);
   }
 
-  private pump(): void {
-    while (this.items.length > 0 && this.writing.size < this.options.writers) {
+  /** Begins with what waits, as far as it may. */
+  pump(): void {
+    const { writers, mayBegin } = this.options;
+    while (this.items.length > 0 && this.writing.size < writers && mayBegin?.(this.waitingSize) !== false) {
       const batch = this.take();
       const writing = this.options.write(batch).finally(() => {
         this.writing.delete(writing);
