@@ -4,7 +4,11 @@ import { Organization } from './organization.js';
 
 /** Who did what, when, from where. Never changed. */
 @Entity()
-@Index({ properties: ['organization', 'id'] })
+@Index({ properties: ['organization', 'at', 'id'] })
+@Index({ properties: ['organization', 'actor', 'at', 'id'] })
+@Index({ properties: ['organization', 'action', 'at', 'id'] })
+@Index({ properties: ['organization', 'subjectType', 'subjectId', 'at', 'id'] })
+@Index({ properties: ['at'] })
 export class AuditEntry {
   [OptionalProps]?: 'at';
 

@@ -4,7 +4,7 @@ import { Organization } from './organization.js';
 
 /** A row that belongs to one organization and is identified by a UUIDv7. */
 export abstract class TenantEntity {
-  [OptionalProps]?: 'createdAt' | 'updatedAt';
+  [OptionalProps]?: 'createdAt' | 'updatedAt' | 'version';
 
   @PrimaryKey({ type: 'uuid' })
   id: string = uuidv7();
@@ -17,4 +17,8 @@ export abstract class TenantEntity {
 
   @Property({ type: 'datetime', length: 3, defaultRaw: 'now()', onUpdate: () => new Date() })
   updatedAt: Date = new Date();
+
+  /** Counts changes, so that nobody overwrites what they have not seen. */
+  @Property({ type: 'integer', version: true, default: 1 })
+  version!: number;
 }

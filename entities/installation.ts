@@ -9,7 +9,7 @@ import { Organization } from './organization.js';
 @Unique({ properties: ['meterDevice', 'installedAt'] })
 @Check({ name: 'installation_period', expression: 'removed_at is null or removed_at > installed_at' })
 export class Installation {
-  [OptionalProps]?: 'createdAt' | 'updatedAt';
+  [OptionalProps]?: 'createdAt' | 'updatedAt' | 'version';
 
   @PrimaryKey({ type: 'uuid' })
   id: string = uuidv7();
@@ -44,4 +44,7 @@ export class Installation {
 
   @Property({ type: 'datetime', length: 3, defaultRaw: 'now()', onUpdate: () => new Date() })
   updatedAt: Date = new Date();
+
+  @Property({ type: 'integer', version: true, default: 1 })
+  version!: number;
 }

@@ -16,6 +16,10 @@ export class InvocationKey {
   @Property({ type: 'uuid' })
   taskRunId!: string;
 
+  /** What was invoked, where it was a group: the id of the run is then of none, and carries the moment of all its runs. */
+  @Property({ type: 'text', nullable: true })
+  groupRequest: string | null = null;
+
   @Property({ type: 'datetime', length: 3, defaultRaw: 'now()' })
   createdAt: Date = new Date();
 }

@@ -10,6 +10,15 @@ import { NetworkInterface } from './network-interface.js';
 @Unique({ properties: ['organization', 'name'] })
 @Index({ properties: ['networkInterface'] })
 @Index({ properties: ['organization', 'serialNumber'] })
+@Index({ properties: ['organization', 'externalReference'] })
+@Index({ properties: ['organization', 'lifeCycle', 'id'] })
+@Index({ properties: ['organization', 'id'] })
+@Index({ properties: ['organization', 'updatedAt', 'id'] })
+@Index({
+  name: 'meter_device_name_prefix',
+  expression:
+    'create index "meter_device_name_prefix" on "meter_device" ("organization_id", lower("name") text_pattern_ops)',
+})
 @Index({
   name: 'meter_device_credentials_rejected',
   expression: `create index "meter_device_credentials_rejected" on "meter_device" ("organization_id", "id") where credentials_rejected_at is not null`,
@@ -47,9 +56,6 @@ export class MeterDevice extends TenantEntity {
 
   @Property({ type: 'decimal', columnType: 'numeric', nullable: true, runtimeType: 'string' })
   voltageTransformerRatio: string | null = null;
-
-  @Property({ type: 'integer', version: true, default: 1 })
-  version!: number;
 
   @ManyToOne({ entity: () => NetworkInterface, nullable: true, deleteRule: 'restrict' })
   networkInterface: Rel<NetworkInterface> | null = null;

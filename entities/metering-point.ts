@@ -5,6 +5,13 @@ import { TenantEntity } from './base.js';
 @Entity()
 @Unique({ properties: ['organization', 'name'] })
 @Index({ properties: ['organization', 'customerReference'] })
+@Index({ properties: ['organization', 'id'] })
+@Index({ properties: ['organization', 'updatedAt', 'id'] })
+@Index({
+  name: 'metering_point_name_prefix',
+  expression:
+    'create index "metering_point_name_prefix" on "metering_point" ("organization_id", lower("name") text_pattern_ops)',
+})
 export class MeteringPoint extends TenantEntity {
   @Property({ type: 'text' })
   name!: string;
@@ -19,7 +26,4 @@ export class MeteringPoint extends TenantEntity {
   /** Of the tariff in the billing system. */
   @Property({ type: 'text', nullable: true })
   tariffReference: string | null = null;
-
-  @Property({ type: 'integer', version: true, default: 1 })
-  version: number = 1;
 }

@@ -7,6 +7,11 @@ import { Segment } from './segment.js';
 @Entity()
 @Unique({ properties: ['organization', 'name'] })
 @Index({ properties: ['segment'] })
+@Index({
+  name: 'network_interface_name_prefix',
+  expression:
+    'create index "network_interface_name_prefix" on "network_interface" ("organization_id", lower("name") text_pattern_ops)',
+})
 export class NetworkInterface extends TenantEntity {
   @Property({ type: 'text' })
   name!: string;

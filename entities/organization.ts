@@ -1,10 +1,12 @@
-import { Entity, Enum, PrimaryKey, Property } from '@mikro-orm/core';
+import { Entity, Enum, OptionalProps, PrimaryKey, Property } from '@mikro-orm/core';
 import { v7 as uuidv7 } from 'uuid';
 import { RevisionPolicy } from '../src/domain/enums.js';
 
 /** A tenant. Every other row belongs to one. */
 @Entity()
 export class Organization {
+  [OptionalProps]?: 'version';
+
   @PrimaryKey({ type: 'uuid' })
   id: string = uuidv7();
 
@@ -20,4 +22,7 @@ export class Organization {
 
   @Property({ type: 'datetime', length: 3, defaultRaw: 'now()' })
   createdAt: Date = new Date();
+
+  @Property({ type: 'integer', version: true, default: 1 })
+  version!: number;
 }

@@ -5,7 +5,10 @@ import type { RequestContext } from '../src/graphql/context.js';
 @Resolver(() => AlertType)
 export class AlertResolver {
   @Query(() => AlertConnection, { description: 'Alerts, newest first.' })
-  alerts(@Args(() => AlertsArgs) { open, ...page }: AlertsArgs, @Ctx() { services, organizationId }: RequestContext) {
-    return services.alerts.page(organizationId, open, page);
+  alerts(
+    @Args(() => AlertsArgs) { open, filter, ...page }: AlertsArgs,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return services.alerts.page(organizationId, { ...filter, open }, page);
   }
 }

@@ -5,6 +5,8 @@ import { PageArgs } from '../schema/connection.js';
 import { DeleteInput, DeletePayload } from '../schema/delete.js';
 import { CreateAmrTaskGroupInput, UpdateAmrTaskGroupInput } from '../schema/inputs/amr-task-group.js';
 import { PeriodArgs } from '../schema/inputs/period.js';
+import { AmrTaskGroupFilter } from '../schema/inputs/filters.js';
+import { AmrTaskGroupOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 @Resolver(() => AmrTaskGroupType)
@@ -18,8 +20,18 @@ export class AmrTaskGroupResolver {
   }
 
   @Query(() => AmrTaskGroupConnection, { description: 'Task groups, oldest first.' })
-  amrTaskGroups(@Args(() => PageArgs) page: PageArgs, @Ctx() { services, organizationId }: RequestContext) {
-    return services.amrTaskGroups.page(organizationId, page);
+  amrTaskGroups(
+    @Arg('filter', () => AmrTaskGroupFilter, { nullable: true, description: 'Which groups; all when absent.' })
+    filter: AmrTaskGroupFilter | null,
+    @Arg('orderBy', () => AmrTaskGroupOrder, {
+      nullable: true,
+      description: 'How they are ordered; oldest first when absent.',
+    })
+    orderBy: InstanceType<typeof AmrTaskGroupOrder> | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return services.amrTaskGroups.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => AmrTaskGroupPayload, { description: 'Saves a task group.' })
@@ -38,12 +50,15 @@ export class AmrTaskGroupResolver {
     return { amrTaskGroup: await services.amrTaskGroups.update(organizationId, input) };
   }
 
-  @Mutation(() => DeletePayload, { description: 'Deletes a task group that no meter is in. Its tasks are kept.' })
+  @Mutation(() => DeletePayload, {
+    description:
+      'Deletes a task group; its tasks and meters are kept. CONFLICT while it has any: by force they leave it, and runs that it alone asked for are cancelled.',
+  })
   deleteAmrTaskGroup(
-    @Arg('input', () => DeleteInput, { description: 'The group.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The group.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.amrTaskGroups.delete(organizationId, id);
+    return services.amrTaskGroups.delete(organizationId, input);
   }
 
   @FieldResolver()

@@ -6,6 +6,7 @@ import { DeleteInput, DeletePayload } from '../schema/delete.js';
 import { CreateAmrTaskInput, UpdateAmrTaskInput } from '../schema/inputs/amr-task.js';
 import { AmrTaskFilter, TaskRunFilter } from '../schema/inputs/filters.js';
 import { PeriodArgs } from '../schema/inputs/period.js';
+import { AmrTaskOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 import { nextRunAt } from '../src/services/amr-tasks.js';
 
@@ -20,10 +21,15 @@ export class AmrTaskResolver {
   amrTasks(
     @Arg('filter', () => AmrTaskFilter, { nullable: true, description: 'Which tasks; all when absent.' })
     filter: AmrTaskFilter | null,
+    @Arg('orderBy', () => AmrTaskOrder, {
+      nullable: true,
+      description: 'How they are ordered; oldest first when absent.',
+    })
+    orderBy: InstanceType<typeof AmrTaskOrder> | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.amrTasks.page(organizationId, page, filter ?? {});
+    return services.amrTasks.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => AmrTaskPayload, { description: 'Saves a task; it runs from its next slot on.' })
@@ -42,12 +48,15 @@ export class AmrTaskResolver {
     return { amrTask: await services.amrTasks.update(organizationId, input) };
   }
 
-  @Mutation(() => DeletePayload, { description: 'Deletes a task. Its runs and their readings are kept.' })
+  @Mutation(() => DeletePayload, {
+    description:
+      'Deletes a task; its runs and their readings are kept. CONFLICT while it is in groups, on meters, or has runs that have not ended: by force it leaves them, and these are cancelled.',
+  })
   deleteAmrTask(
-    @Arg('input', () => DeleteInput, { description: 'The task.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The task.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.amrTasks.delete(organizationId, id);
+    return services.amrTasks.delete(organizationId, input);
   }
 
   @FieldResolver()

@@ -14,6 +14,7 @@ import {
   DiscardDeadLettersInput,
   RedriveDeadLettersInput,
 } from '../schema/inputs/dead-letter.js';
+import { DeadLetterOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 import { isParsed, messageIn, type DeadLetterGroup } from '../src/services/dead-letter-list.js';
 
@@ -36,10 +37,15 @@ export class DeadLetterResolver {
     filter: DeadLetterFilter | null,
     @Arg('queue', () => String, { nullable: true, description: 'Short for queue of the filter, which goes before it.' })
     queue: string | null,
+    @Arg('orderBy', () => DeadLetterOrder, {
+      nullable: true,
+      description: 'How they are ordered; newest first when absent.',
+    })
+    orderBy: InstanceType<typeof DeadLetterOrder> | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.deadLetters.page(organizationId, page, { ...filter, queue: filter?.queue ?? queue });
+    return services.deadLetters.page(organizationId, page, { ...filter, queue: filter?.queue ?? queue }, orderBy);
   }
 
   @Query(() => [DeadLetterGroupType], { description: 'Dead letters by how they failed, last seen first.' })

@@ -35,10 +35,10 @@ export class InstallationResolver {
 
   @Mutation(() => DeletePayload, { description: 'Deletes an installation that was entered by mistake.' })
   deleteInstallation(
-    @Arg('input', () => DeleteInput, { description: 'The installation.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The installation.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.installations.delete(organizationId, id);
+    return services.installations.delete(organizationId, input);
   }
 
   @FieldResolver()

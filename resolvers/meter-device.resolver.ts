@@ -5,6 +5,7 @@ import { DeleteInput, DeletePayload } from '../schema/delete.js';
 import { MeterDeviceFilter, TaskRunFilter } from '../schema/inputs/filters.js';
 import { CreateMeterDeviceInput, UpdateMeterDeviceInput } from '../schema/inputs/meter-device.js';
 import { MeterDeviceConnection, MeterDevicePayload, MeterDeviceType } from '../schema/meter-device.js';
+import { MeterDeviceOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 @Resolver(() => MeterDeviceType)
@@ -21,10 +22,15 @@ export class MeterDeviceResolver {
   meterDevices(
     @Arg('filter', () => MeterDeviceFilter, { nullable: true, description: 'Which meters; all when absent.' })
     filter: MeterDeviceFilter | null,
+    @Arg('orderBy', () => MeterDeviceOrder, {
+      nullable: true,
+      description: 'How they are ordered; oldest first when absent.',
+    })
+    orderBy: InstanceType<typeof MeterDeviceOrder> | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.meterDevices.page(organizationId, page, filter ?? {});
+    return services.meterDevices.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => MeterDevicePayload, { description: 'Registers a meter.' })
@@ -54,12 +60,15 @@ export class MeterDeviceResolver {
     return { meterDevice: await services.meterDevices.clearCredentialsRejection(organizationId, id) };
   }
 
-  @Mutation(() => DeletePayload, { description: 'Deletes a meter without readings and runs; others are set RETIRED.' })
+  @Mutation(() => DeletePayload, {
+    description:
+      'Deletes a meter without readings; one with readings is set RETIRED instead, also by force. CONFLICT while it has runs or installations: by force their record goes with it.',
+  })
   deleteMeterDevice(
-    @Arg('input', () => DeleteInput, { description: 'The meter.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The meter.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.meterDevices.delete(organizationId, id);
+    return services.meterDevices.delete(organizationId, input);
   }
 
   @FieldResolver()

@@ -8,6 +8,7 @@ import {
   UpdateMeteringPointInput,
 } from '../schema/inputs/metering-point.js';
 import { MeteringPointConnection, MeteringPointPayload, MeteringPointType } from '../schema/metering-point.js';
+import { MeteringPointOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 @Resolver(() => MeteringPointType)
@@ -27,10 +28,15 @@ export class MeteringPointResolver {
   meteringPoints(
     @Arg('filter', () => MeteringPointFilter, { nullable: true, description: 'Which points; all when absent.' })
     filter: MeteringPointFilter | null,
+    @Arg('orderBy', () => MeteringPointOrder, {
+      nullable: true,
+      description: 'How they are ordered; oldest first when absent.',
+    })
+    orderBy: InstanceType<typeof MeteringPointOrder> | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.meteringPoints.page(organizationId, page, filter ?? {});
+    return services.meteringPoints.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => MeteringPointPayload, { description: 'Saves a metering point.' })
@@ -49,12 +55,15 @@ export class MeteringPointResolver {
     return { meteringPoint: await services.meteringPoints.update(organizationId, input) };
   }
 
-  @Mutation(() => DeletePayload, { description: 'Deletes a metering point without installations.' })
+  @Mutation(() => DeletePayload, {
+    description:
+      'Deletes a metering point. CONFLICT while it has installations: by force they go with it, and readings of their time are of no place.',
+  })
   deleteMeteringPoint(
-    @Arg('input', () => DeleteInput, { description: 'The point.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The point.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.meteringPoints.delete(organizationId, id);
+    return services.meteringPoints.delete(organizationId, input);
   }
 
   @FieldResolver()

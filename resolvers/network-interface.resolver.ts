@@ -8,6 +8,8 @@ import {
   NetworkInterfacePayload,
   NetworkInterfaceType,
 } from '../schema/network-interface.js';
+import { NetworkInterfaceFilter } from '../schema/inputs/filters.js';
+import { NetworkInterfaceOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 
 @Resolver(() => NetworkInterfaceType)
@@ -24,8 +26,18 @@ export class NetworkInterfaceResolver {
   }
 
   @Query(() => NetworkInterfaceConnection, { description: 'Interfaces, oldest first.' })
-  networkInterfaces(@Args(() => PageArgs) page: PageArgs, @Ctx() { services, organizationId }: RequestContext) {
-    return services.networkInterfaces.page(organizationId, page);
+  networkInterfaces(
+    @Arg('filter', () => NetworkInterfaceFilter, { nullable: true, description: 'Which interfaces; all when absent.' })
+    filter: NetworkInterfaceFilter | null,
+    @Arg('orderBy', () => NetworkInterfaceOrder, {
+      nullable: true,
+      description: 'How they are ordered; oldest first when absent.',
+    })
+    orderBy: InstanceType<typeof NetworkInterfaceOrder> | null,
+    @Args(() => PageArgs) page: PageArgs,
+    @Ctx() { services, organizationId }: RequestContext,
+  ) {
+    return services.networkInterfaces.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => NetworkInterfacePayload, { description: 'Saves an interface. Only TCP ones can be used.' })
@@ -48,12 +60,15 @@ export class NetworkInterfaceResolver {
     return { networkInterface: await services.networkInterfaces.update(organizationId, input) };
   }
 
-  @Mutation(() => DeletePayload, { description: 'Deletes an interface that no meter uses and no session ran over.' })
+  @Mutation(() => DeletePayload, {
+    description:
+      'Deletes an interface. CONFLICT while meters use it or sessions ran over it: by force its meters have none, runs that wait for them are cancelled, and the record of its sessions goes. Never while a session is open.',
+  })
   deleteNetworkInterface(
-    @Arg('input', () => DeleteInput, { description: 'The interface.' }) { id }: DeleteInput,
+    @Arg('input', () => DeleteInput, { description: 'The interface.' }) input: DeleteInput,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.networkInterfaces.delete(organizationId, id);
+    return services.networkInterfaces.delete(organizationId, input);
   }
 
   @FieldResolver()

@@ -5,6 +5,7 @@ import { Cursor } from '../schema/scalars.js';
 import { TaskRunType } from '../schema/task-run.js';
 import { checkArguments } from '../src/graphql/argument-check.js';
 import type { RequestContext } from '../src/graphql/context.js';
+import { requireRunsAlone } from '../src/services/task-run-selection.js';
 
 type Subscribe<Args> = SubscribeResolverData<undefined, Args, RequestContext>;
 
@@ -32,6 +33,7 @@ export class SubscriptionResolver {
     description: 'Runs as they change, each with its latest state; changes close to each other come as one.',
     subscribe: ({ args, context }: Subscribe<{ filter?: TaskRunFilter }>) => {
       checkArguments(args);
+      requireRunsAlone(args.filter);
       return context.live.runs(context.organizationId, args.filter);
     },
   })

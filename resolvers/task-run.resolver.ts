@@ -4,6 +4,7 @@ import { DeleteInput } from '../schema/delete.js';
 import { TaskRunFilter } from '../schema/inputs/filters.js';
 import { InvokeAmrTaskInput, InvokeTaskInput } from '../schema/inputs/invocation.js';
 import { TaskRunConnection, TaskRunPayload, TaskRunType } from '../schema/task-run.js';
+import { TaskRunOrder } from '../schema/orderings.js';
 import type { RequestContext } from '../src/graphql/context.js';
 import type { TaskRunRow } from '../src/services/task-runs.js';
 
@@ -18,10 +19,15 @@ export class TaskRunResolver {
   taskRuns(
     @Arg('filter', () => TaskRunFilter, { nullable: true, description: 'Which runs; all when absent.' })
     filter: TaskRunFilter | null,
+    @Arg('orderBy', () => TaskRunOrder, {
+      nullable: true,
+      description: 'How they are ordered; newest first when absent.',
+    })
+    orderBy: InstanceType<typeof TaskRunOrder> | null,
     @Args(() => PageArgs) page: PageArgs,
     @Ctx() { services, organizationId }: RequestContext,
   ) {
-    return services.taskRuns.page(organizationId, page, filter ?? {});
+    return services.taskRuns.page(organizationId, page, filter ?? {}, orderBy);
   }
 
   @Mutation(() => TaskRunPayload, {

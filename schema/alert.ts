@@ -1,4 +1,4 @@
-import { ArgsType, Field, ID, ObjectType } from 'type-graphql';
+import { ArgsType, Field, ID, InputType, ObjectType } from 'type-graphql';
 import { AlertKind, AlertSeverity } from '../src/domain/enums.js';
 import { connectionOf, PageArgs } from './connection.js';
 import { DateTime, JSONObject } from './scalars.js';
@@ -37,10 +37,31 @@ export class AlertType {
   resolvedAt!: Date | null;
 }
 
+@InputType({ description: 'Alerts that meet all conditions given.' })
+export class AlertFilter {
+  @Field(() => [AlertKind], { nullable: true, description: 'Alerts about one of these.' })
+  kinds?: AlertKind[] | null;
+
+  @Field(() => [AlertSeverity], { nullable: true, description: 'Alerts that are, or were last, this bad.' })
+  severities?: AlertSeverity[] | null;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Alerts that opened at this time or later, e.g. 2026-01-31T09:00:00Z.',
+  })
+  from?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Alerts that opened before this time.' })
+  to?: Date | null;
+}
+
 @ArgsType()
 export class AlertsArgs extends PageArgs {
   @Field(() => Boolean, { nullable: true, description: 'True: open ones only; false: resolved ones only.' })
   open?: boolean | null;
+
+  @Field(() => AlertFilter, { nullable: true, description: 'Which alerts; all when absent.' })
+  filter?: AlertFilter | null;
 }
 
 export const AlertConnection = connectionOf('Alert', () => AlertType);

@@ -1,8 +1,9 @@
-import { Field, ObjectType } from 'type-graphql';
+import { Field, Int, ObjectType } from 'type-graphql';
 import { AmrTaskType } from './amr-task.js';
 import { connectionOf } from './connection.js';
 import { MeterDeviceConnection } from './meter-device.js';
 import { NodeType } from './node.js';
+import { DateTime } from './scalars.js';
 import { TaskRunSummaryType } from './task-run-summary.js';
 
 @ObjectType('AmrTaskGroup', {
@@ -27,6 +28,15 @@ export class AmrTaskGroupType extends NodeType {
     description: 'How the scheduled runs of its tasks on its meters in a period ended, or stand.',
   })
   runSummary!: unknown;
+
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
+  @Field(() => DateTime, { description: 'When the group was created.' })
+  createdAt!: Date;
+
+  @Field(() => DateTime, { description: 'When its data were last changed.' })
+  updatedAt!: Date;
 }
 
 export const AmrTaskGroupConnection = connectionOf('AmrTaskGroup', () => AmrTaskGroupType);

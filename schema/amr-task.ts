@@ -66,6 +66,9 @@ export class AmrTaskType extends NodeType {
   @Field(() => TaskRunSummaryType, { description: 'How its scheduled runs of a period ended, or stand.' })
   runSummary!: unknown;
 
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
   @Field(() => DateTime, { description: 'When the task was created.' })
   createdAt!: Date;
 

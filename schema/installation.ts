@@ -1,4 +1,4 @@
-import { Field, ObjectType } from 'type-graphql';
+import { Field, Int, ObjectType } from 'type-graphql';
 import { connectionOf } from './connection.js';
 import { MeterDeviceType } from './meter-device.js';
 import { MeteringPointType } from './metering-point.js';
@@ -31,6 +31,9 @@ export class InstallationType extends NodeType {
 
   @Field(() => Decimal, { nullable: true, description: 'What the meter showed when it was removed.' })
   endIndex!: string | null;
+
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
 
   @Field(() => DateTime, { description: 'When it was entered.' })
   createdAt!: Date;

@@ -62,6 +62,15 @@ export class NetworkInterfaceType extends NodeType {
     description: 'Its sessions that did not reach it lately; null when the last one did.',
   })
   hold!: InterfaceHoldType | null;
+
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
+  @Field(() => DateTime, { description: 'When the interface was created.' })
+  createdAt!: Date;
+
+  @Field(() => DateTime, { description: 'When its data were last changed.' })
+  updatedAt!: Date;
 }
 
 export const NetworkInterfaceConnection = connectionOf('NetworkInterface', () => NetworkInterfaceType);

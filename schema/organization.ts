@@ -1,4 +1,4 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { RevisionPolicy } from '../src/domain/enums.js';
 import { DateTime } from './scalars.js';
 
@@ -16,6 +16,9 @@ export class OrganizationType {
   @Field(() => RevisionPolicy, { description: 'Which of two values for one time is the current one.' })
   revisionPolicy!: RevisionPolicy;
 
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
   @Field(() => DateTime, { description: 'When it was set up.' })
   createdAt!: Date;
 }
@@ -27,6 +30,12 @@ export class UpdateOrganizationInput {
     description: 'For readings that come from now on; what is stored stays as it is.',
   })
   revisionPolicy?: RevisionPolicy;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the organization has changed since.',
+  })
+  expectedVersion?: number | null;
 }
 
 @ObjectType('OrganizationPayload', { description: 'The organization as saved.', simpleResolvers: true })

@@ -1,6 +1,7 @@
 import { Field, Int, ObjectType } from 'type-graphql';
 import { connectionOf } from './connection.js';
 import { NodeType } from './node.js';
+import { DateTime } from './scalars.js';
 
 @ObjectType('Segment', {
   description: 'Shared capacity on the way to meters: a radio cell, an APN, a gateway.',
@@ -19,6 +20,15 @@ export class SegmentType extends NodeType {
 
   @Field(() => Int, { description: 'Sessions open now.' })
   openSessions!: number;
+
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
+  @Field(() => DateTime, { description: 'When the segment was created.' })
+  createdAt!: Date;
+
+  @Field(() => DateTime, { description: 'When its data were last changed.' })
+  updatedAt!: Date;
 }
 
 export const SegmentConnection = connectionOf('Segment', () => SegmentType);

@@ -1,8 +1,8 @@
-import { Field, ObjectType } from 'type-graphql';
+import { Field, Int, ObjectType } from 'type-graphql';
 import { SeriesKind } from '../src/domain/enums.js';
 import { connectionOf } from './connection.js';
 import { NodeType } from './node.js';
-import { Decimal } from './scalars.js';
+import { DateTime, Decimal } from './scalars.js';
 
 @ObjectType('Series', {
   description: 'What can be measured. Created by itself with kind UNKNOWN at the first reading of its name.',
@@ -30,6 +30,15 @@ export class SeriesType extends NodeType {
 
   @Field(() => String, { nullable: true, description: 'Free text.' })
   description!: string | null;
+
+  @Field(() => Int, { description: 'Rises with each change: pass it as expectedVersion to change only what you read.' })
+  version!: number;
+
+  @Field(() => DateTime, { description: 'When the series was created.' })
+  createdAt!: Date;
+
+  @Field(() => DateTime, { description: 'When its data were last changed.' })
+  updatedAt!: Date;
 }
 
 export const SeriesConnection = connectionOf('Series', () => SeriesType);

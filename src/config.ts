@@ -135,6 +135,10 @@ const VARIABLES = {
     schema: integer(1, 36500).default(14),
     about: 'Meter sessions that ended longer ago are removed (ingester).',
   },
+  AMR_AUDIT_KEPT_DAYS: {
+    schema: integer(1, 36500).default(1095),
+    about: 'Entries of the audit that are older are removed (ingester).',
+  },
 } satisfies Record<string, { schema: z.ZodType; about: string }>;
 
 type Variables = typeof VARIABLES;
@@ -174,6 +178,7 @@ export interface Config {
   readonly lossAlarmMs: number;
   readonly runsKeptDays: number;
   readonly sessionsKeptDays: number;
+  readonly auditKeptDays: number;
 }
 
 /** Name and meaning of every variable, for `.env.example` and `amr --help`. */
@@ -238,6 +243,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     lossAlarmMs: v.AMR_LOSS_ALARM_SECONDS * 1000,
     runsKeptDays: v.AMR_RUNS_KEPT_DAYS,
     sessionsKeptDays: v.AMR_SESSIONS_KEPT_DAYS,
+    auditKeptDays: v.AMR_AUDIT_KEPT_DAYS,
   });
 }
 

@@ -1,4 +1,4 @@
-import { Field, ID, InputType } from 'type-graphql';
+import { Field, ID, InputType, Int } from 'type-graphql';
 
 /** What may be left out when creating as well as when updating. Not part of the schema itself. */
 @InputType()
@@ -23,4 +23,7 @@ export class UpdateAmrTaskGroupInput extends AmrTaskGroupOptions {
 
   @Field(() => String, { nullable: true, description: 'Unique in the organization, 1 to 150 characters.' })
   name?: string;
+
+  @Field(() => Int, { nullable: true, description: 'The version you read: CONFLICT when the group has changed since.' })
+  expectedVersion?: number | null;
 }

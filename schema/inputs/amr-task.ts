@@ -68,4 +68,7 @@ export class UpdateAmrTaskInput extends AmrTaskOptions {
 
   @Field(() => String, { nullable: true, description: 'e.g. read_archive_by_offset_seconds; see meterExecutionTypes.' })
   taskCall?: string;
+
+  @Field(() => Int, { nullable: true, description: 'The version you read: CONFLICT when the task has changed since.' })
+  expectedVersion?: number | null;
 }

@@ -4,6 +4,9 @@ import { DateTime } from '../scalars.js';
 
 @InputType({ description: 'Dead letters that meet all conditions given.' })
 export class DeadLetterFilter {
+  @Field(() => [ID], { nullable: true, description: 'Letters with one of these ids.' })
+  ids?: string[] | null;
+
   @Field(() => String, { nullable: true, description: 'Letters from this queue, such as readings.new.' })
   queue?: string | null;
 

@@ -1,4 +1,4 @@
-import { Field, ID, InputType } from 'type-graphql';
+import { Field, ID, InputType, Int } from 'type-graphql';
 import { DateTime, Decimal } from '../scalars.js';
 
 @InputType({ description: 'A meter that comes to a metering point.' })
@@ -26,6 +26,12 @@ export class RemoveMeterInput {
 
   @Field(() => Decimal, { nullable: true, description: 'What it showed then.' })
   endIndex?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the installation has changed since.',
+  })
+  expectedVersion?: number | null;
 }
 
 @InputType({ description: 'Corrections of an installation; what is left out stays.' })
@@ -44,4 +50,10 @@ export class UpdateInstallationInput {
 
   @Field(() => Decimal, { nullable: true, description: 'What it showed when it was removed.' })
   endIndex?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the installation has changed since.',
+  })
+  expectedVersion?: number | null;
 }

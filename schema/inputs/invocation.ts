@@ -44,6 +44,13 @@ export class InvokeAmrTaskInput {
 
   @Field(() => ID, { description: 'The meter; it need not have the task.' })
   meterDevice!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "The same key again returns the first call's run; CONFLICT when task or meter differ. E.g. a UUID of your own.",
+  })
+  idempotencyKey?: string | null;
 }
 
 @InputType({ description: 'A group whose active tasks are carried out now, whatever their schedules and offsets.' })
@@ -58,4 +65,11 @@ export class InvokeAmrTaskGroupInput {
     description: 'The meters, 1 to 10,000; they need not be in the group. All meters of the group when absent.',
   })
   meterDevices?: string[] | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "The same key again returns the first call's runs; CONFLICT when group or meters differ. E.g. a UUID of your own.",
+  })
+  idempotencyKey?: string | null;
 }

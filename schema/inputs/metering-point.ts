@@ -1,4 +1,5 @@
 import { Field, ID, InputType, Int } from 'type-graphql';
+import { DateTime } from '../scalars.js';
 
 /** What may be left out when creating as well as when updating. Not part of the schema itself. */
 @InputType()
@@ -36,11 +37,17 @@ export class UpdateMeteringPointInput extends MeteringPointOptions {
 
 @InputType({ description: 'Metering points that meet all conditions given.' })
 export class MeteringPointFilter {
+  @Field(() => [ID], { nullable: true, description: 'Points with one of these ids.' })
+  ids?: string[] | null;
+
   @Field(() => String, { nullable: true, description: 'The whole name.' })
   name?: string | null;
 
   @Field(() => String, { nullable: true, description: 'Part of the name, in any case.' })
   nameContains?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Beginning of the name, in any case, e.g. EK280-.' })
+  nameStartsWith?: string | null;
 
   @Field(() => String, { nullable: true, description: 'The whole reference of the customer.' })
   customerReference?: string | null;
@@ -50,4 +57,13 @@ export class MeteringPointFilter {
 
   @Field(() => ID, { nullable: true, description: 'Points where this meter is or was.' })
   meterDevice?: string | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Points where a meter is now, or those without.' })
+  hasMeter?: boolean | null;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Points created or changed at this time or later, e.g. 2026-01-31T09:00:00Z.',
+  })
+  updatedSince?: Date | null;
 }

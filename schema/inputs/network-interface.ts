@@ -36,4 +36,10 @@ export class UpdateNetworkInterfaceInput extends NetworkInterfaceOptions {
 
   @Field(() => String, { nullable: true, description: 'Unique in the organization, 1 to 150 characters.' })
   name?: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the interface has changed since.',
+  })
+  expectedVersion?: number | null;
 }

@@ -23,4 +23,10 @@ export class UpdateSegmentInput extends SegmentOptions {
 
   @Field(() => String, { nullable: true, description: 'Unique in the organization, 1 to 150 characters.' })
   name?: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the segment has changed since.',
+  })
+  expectedVersion?: number | null;
 }

@@ -1,4 +1,4 @@
-import { Field, InputType } from 'type-graphql';
+import { Field, InputType, Int } from 'type-graphql';
 import { SeriesKind } from '../../src/domain/enums.js';
 import { Decimal } from '../scalars.js';
 
@@ -33,4 +33,10 @@ export class UpsertSeriesInput {
 
   @Field(() => String, { nullable: true, description: 'Free text.' })
   description?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version you read: CONFLICT when the series has changed since.',
+  })
+  expectedVersion?: number | null;
 }

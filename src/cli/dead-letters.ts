@@ -42,7 +42,7 @@ export function addDeadLetters(program: Command, io: CliIo): void {
       'after',
       `
 One call takes at most 10,000 letters: repeat it for more.
-Exit codes: 0 done, 1 some letters were refused, 2 wrong usage, 3 the API cannot be reached.
+Exit codes: 0 done, 1 some letters were refused or none matched, 2 wrong usage, 3 the API cannot be reached.
 
 Examples:
   $ amr dead-letters
@@ -86,6 +86,7 @@ async function redriveGroup(client: GraphqlClient, options: DeadLettersOptions, 
   const { fingerprint, dryRun, rate, force } = options;
   const input = { fingerprint, dryRun, ratePerSecond: rate, force };
   const { redriveDeadLetters: done } = await client.request(RedriveDeadLettersDocument, { input });
+  requireMatch(done.matched, options);
   const count = done.matched - done.refused.length;
   if (dryRun) io.out(`${count} of ${done.matched} dead letters would be redriven`);
   else io.out(`${done.redriven} of ${done.matched} dead letters redriven, ${done.underWay} under way`);
@@ -96,10 +97,20 @@ async function discardGroup(client: GraphqlClient, options: DeadLettersOptions, 
   const { fingerprint, dryRun, reason = '' } = options;
   const input = { fingerprint, dryRun, reason };
   const { discardDeadLetters: done } = await client.request(DiscardDeadLettersDocument, { input });
+  requireMatch(done.matched, options);
   const count = done.matched - done.refused.length;
   if (dryRun) io.out(`${count} of ${done.matched} dead letters would be discarded`);
   else io.out(`${done.discarded} of ${done.matched} dead letters discarded`);
   showRefused(done.refused, io);
+}
+
+/** A slip of the keyboard looks like success otherwise. */
+function requireMatch(matched: number, { fingerprint }: DeadLettersOptions): void {
+  if (matched > 0) return;
+  throw new CommandError(
+    EXIT.failed,
+    `No dead letter that waits has the fingerprint ${JSON.stringify(fingerprint)}; \`amr dead-letters\` lists those there are.`,
+  );
 }
 
 function showRefused(refused: readonly { id: string; reason: string }[], io: CliIo): void {

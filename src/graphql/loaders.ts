@@ -6,7 +6,8 @@ import type { InstallationParent } from '../services/installations.js';
 import type { PageRequest } from '../services/page.js';
 import type { RelationName } from '../services/relations.js';
 import { requirePeriod, TaskRunSummary, type ErrorCount, type Period } from '../services/task-run-summaries.js';
-import type { RunParent, TaskRunSelection } from '../services/task-runs.js';
+import type { TaskRunSelection } from '../services/task-run-selection.js';
+import type { RunParent } from '../services/task-runs.js';
 
 /** Keys in one statement; more are split. */
 const MAX_BATCH = 1000;

@@ -1,18 +1,11 @@
 import { FINAL_RUN_STATES, isUnsuccessful, type RunOrigin, type TaskRunState } from '../domain/enums.js';
+import type { TaskRunSelection } from '../services/task-run-selection.js';
 import { Bell } from './bell.js';
 import { CAME_WITH } from './event-groups.js';
 import { droppedRunUpdates } from './live-metrics.js';
 
-/** What a subscriber of runs wants to see; all given conditions must hold. `from` and `to` bound `scheduledFor`, `to` excluded. */
-export interface RunFilterInput {
-  meterDevice?: string | null;
-  amrTask?: string | null;
-  states?: readonly TaskRunState[] | null;
-  origin?: RunOrigin | null;
-  errorCode?: string | null;
-  from?: Date | null;
-  to?: Date | null;
-}
+/** What a subscriber of runs wants to see; all given conditions must hold. Those that a run alone does not tell are refused before. */
+export type RunFilterInput = Omit<TaskRunSelection, 'amrTaskGroup' | 'networkInterface' | 'segment'>;
 
 /** A run as it is stored; what is delivered is the whole row. */
 export interface RunRow {
@@ -23,6 +16,9 @@ export interface RunRow {
   readonly origin: RunOrigin;
   readonly scheduledFor: Date;
   readonly errorCode: string | null;
+  readonly meterExecutionType: string;
+  readonly taskCall: string;
+  readonly finishedAt: Date | null;
   /** On an event: the rows it was loaded with. */
   readonly [CAME_WITH]?: object;
 }
@@ -106,14 +102,27 @@ export async function* streamRuns(
 
 export function matchesRun(filter: RunFilterInput, run: RunRow): boolean {
   return (
+    isAmong(filter.ids, run.id) &&
+    isAmong(filter.meterDevices, run.meterDeviceId) &&
+    isAmong(filter.amrTasks, run.amrTaskId) &&
     (filter.meterDevice == null || run.meterDeviceId === filter.meterDevice.toLowerCase()) &&
     (filter.amrTask == null || run.amrTaskId === filter.amrTask.toLowerCase()) &&
     (filter.states == null || filter.states.includes(run.state)) &&
     (filter.origin == null || run.origin === filter.origin) &&
     (filter.errorCode == null || (isUnsuccessful(run.state) && run.errorCode === filter.errorCode)) &&
+    (filter.errorCodes == null ||
+      (isUnsuccessful(run.state) && run.errorCode !== null && filter.errorCodes.includes(run.errorCode))) &&
+    (filter.meterExecutionType == null || run.meterExecutionType === filter.meterExecutionType) &&
+    (filter.taskCall == null || run.taskCall === filter.taskCall) &&
+    (filter.finishedFrom == null || (run.finishedAt !== null && run.finishedAt >= filter.finishedFrom)) &&
+    (filter.finishedTo == null || (run.finishedAt !== null && run.finishedAt < filter.finishedTo)) &&
     (filter.from == null || run.scheduledFor >= filter.from) &&
     (filter.to == null || run.scheduledFor < filter.to)
   );
+}
+
+function isAmong(ids: readonly string[] | null | undefined, id: string | null): boolean {
+  return ids == null || (id !== null && ids.some((each) => each.toLowerCase() === id));
 }
 
 /** First in insertion order. */

@@ -11,6 +11,7 @@ import {
 } from '../../resolvers/amr-task-plan.resolver.js';
 import { AmrTaskResolver } from '../../resolvers/amr-task.resolver.js';
 import { LossAccountResolver } from '../../resolvers/loss-account.resolver.js';
+import { AuditEntryResolver } from '../../resolvers/audit-entry.resolver.js';
 import { DeadLetterGroupResolver, DeadLetterResolver } from '../../resolvers/dead-letter.resolver.js';
 import { IngestionResolver } from '../../resolvers/ingestion.resolver.js';
 import { InstallationResolver } from '../../resolvers/installation.resolver.js';
@@ -34,6 +35,7 @@ import { TaskRunsPayloadResolver } from '../../resolvers/task-runs-payload.resol
 import { WorkerResolver } from '../../resolvers/worker.resolver.js';
 import { TaskRunSummaryResolver } from '../../resolvers/task-run-summary.resolver.js';
 import { DateTime } from '../../schema/scalars.js';
+import { onBehalfOf } from '../services/caller.js';
 import { checkArguments } from './argument-check.js';
 import type { RequestContext } from './context.js';
 
@@ -42,6 +44,12 @@ const forgetBeforeMutation: MiddlewareFn<RequestContext> = ({ info, context }, n
   if (info.parentType === info.schema.getMutationType()) context.loaders.clear();
   return next();
 };
+
+/** Whatever a mutation changes is written down as done by who asks for it, see `recordAudit`. */
+const auditAsAsked: MiddlewareFn<RequestContext> = ({ info, context: { actor, source } }, next) =>
+  info.parentType === info.schema.getMutationType()
+    ? onBehalfOf({ actor, source, action: info.fieldName }, next)
+    : next();
 
 const checkBeforeUse: MiddlewareFn<RequestContext> = ({ args }, next) => {
   checkArguments(args);
@@ -87,13 +95,14 @@ export function buildGraphqlSchema(): Promise<GraphQLSchema> {
       LossAccountResolver,
       ServiceObjectiveResolver,
       AlertResolver,
+      AuditEntryResolver,
       DeadLetterResolver,
       DeadLetterGroupResolver,
       SubscriptionResolver,
     ],
     scalarsMap: [{ type: Date, scalar: DateTime }],
     pubSub: noPubSub,
-    globalMiddlewares: [checkBeforeUse, forgetBeforeMutation],
+    globalMiddlewares: [checkBeforeUse, forgetBeforeMutation, auditAsAsked],
     // Services check inputs as a whole, with messages that name the field and what it may hold.
     validate: false,
   });

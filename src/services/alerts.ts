@@ -1,19 +1,39 @@
 import type { Database } from '../db/database.js';
+import type { AlertKind, AlertSeverity } from '../domain/enums.js';
 import { ALERT_COLUMNS, type Alert } from './alert-book.js';
+import { Conditions } from './conditions.js';
 import { Page, positionOf, type PageRequest } from './page.js';
 import { SqlParameters } from './sql.js';
+
+/** Conditions that must all hold. `from` and `to` bound when an alert opened, `to` excluded. */
+export interface AlertSelection {
+  open?: boolean | null;
+  kinds?: readonly AlertKind[] | null;
+  severities?: readonly AlertSeverity[] | null;
+  from?: Date | null;
+  to?: Date | null;
+}
 
 /** What needs, or needed, a person. */
 export class AlertService {
   constructor(private readonly database: Database) {}
 
   /** Newest first. `open`: only those that are not resolved, or only those that are. */
-  async page(organizationId: string, open: boolean | null | undefined, request: PageRequest): Promise<Page<Alert>> {
+  async page(
+    organizationId: string,
+    { open, kinds, severities, from, to }: AlertSelection,
+    request: PageRequest,
+  ): Promise<Page<Alert>> {
     const position = positionOf(request);
     const { pool } = this.database;
     const parameters = new SqlParameters();
-    const scope = [`organization_id = ${parameters.add(organizationId)}`];
-    if (open != null) scope.push(`resolved_at is ${open ? '' : 'not '}null`);
+    const conditions = new Conditions(parameters)
+      .id('organization_id', organizationId)
+      .whether(open, 'resolved_at is null')
+      .oneOf('kind', kinds)
+      .oneOf('severity', severities)
+      .between('started_at', from, to);
+    const scope = [conditions.sql];
     const counted = { where: scope.join(' and '), values: [...parameters.values] };
     if (position.after !== undefined) scope.push(`id < ${parameters.add(position.after)}`);
     const { rows } = await pool.query<Alert>(

@@ -4,12 +4,17 @@ import type { Database } from '../db/database.js';
 import { AmrSchedule, CatchUpPolicy } from '../domain/enums.js';
 import { nextSlot } from '../domain/schedule.js';
 import { periodSeconds } from '../domain/schedule-limits.js';
+import { AmrTaskOrderField } from '../domain/orderings.js';
 import { InputError } from '../errors.js';
+import type { Broker } from '../messaging/broker.js';
 import { description, enumeration, flag, jsonObject, merged, name, parseInput, text, whole } from './input.js';
-import { nameMatches } from './name-filter.js';
+import type { NameSelection } from './name-filter.js';
+import type { OrderBy, Orderings } from './ordering.js';
 import type { Page, PageRequest } from './page.js';
+import { announceWithdrawn, countOpenRuns, withdrawRuns, type Withdrawn } from './run-withdrawal.js';
 import { requireTaskCall } from './task-call.js';
-import { databaseNow, TenantService } from './tenant-service.js';
+import { countRows, databaseNow, TenantService, type Deletion } from './tenant-service.js';
+import { use } from './uses.js';
 
 const YEAR_SECONDS = 365 * 86_400;
 
@@ -37,54 +42,119 @@ const PlannedFields = TaskFields.pick({
   deadlineSeconds: true,
 });
 export type PlannedTask = z.output<typeof PlannedFields>;
-export type UpdateAmrTask = Partial<CreateAmrTask> & { id: string };
+export type UpdateAmrTask = Partial<CreateAmrTask> & { id: string; expectedVersion?: number | null };
 
-export interface AmrTaskSelection {
-  name?: string | null;
-  nameContains?: string | null;
+export interface AmrTaskSelection extends NameSelection {
+  ids?: string[] | null;
   isActive?: boolean | null;
   schedule?: AmrSchedule | null;
   meterExecutionType?: string | null;
+  taskCall?: string | null;
+  amrTaskGroup?: string | null;
+  meterDevice?: string | null;
+  updatedSince?: Date | null;
 }
+
+const ORDERINGS: Orderings<AmrTaskOrderField> = {
+  CREATED_AT: 'id',
+  UPDATED_AT: { column: 'updated_at', type: 'timestamptz' },
+  NAME: { column: 'name', type: 'text' },
+  PRIORITY: { column: 'priority', type: 'int' },
+};
 
 /** What is read, and when. A task that is saved can be carried out: its call and kwargs were checked. */
 export class AmrTaskService extends TenantService<AmrTask> {
-  constructor(database: Database) {
-    super(database, AmrTask, 'AmrTask');
+  constructor(
+    database: Database,
+    private readonly broker: Broker,
+  ) {
+    super(database, AmrTask, 'AmrTask', ORDERINGS);
   }
 
-  page(organizationId: string, request: PageRequest, selection: AmrTaskSelection = {}): Promise<Page<AmrTask>> {
-    const { isActive, schedule, meterExecutionType } = selection;
-    return this.pageWhere(organizationId, request, {
-      ...nameMatches(selection),
-      ...(isActive != null && { isActive }),
-      ...(schedule != null && { schedule }),
-      ...(meterExecutionType != null && { meterExecutionType }),
+  page(
+    organizationId: string,
+    request: PageRequest,
+    selection: AmrTaskSelection = {},
+    orderBy?: OrderBy<AmrTaskOrderField> | null,
+  ): Promise<Page<AmrTask>> {
+    const { ids, isActive, schedule, meterExecutionType, taskCall, amrTaskGroup, meterDevice, updatedSince } =
+      selection;
+    return this.list({
+      organizationId,
+      request,
+      orderBy,
+      where: (conditions) =>
+        conditions
+          .ids('t.id', ids)
+          .name('t', selection)
+          .equals('t.is_active', isActive)
+          .equals('t.schedule', schedule)
+          .equals('t.meter_execution_type', meterExecutionType)
+          .equals('t.task_call', taskCall)
+          .related(
+            amrTaskGroup,
+            (id) => `t.id in (select amr_task_id from amr_task_group_tasks where amr_task_group_id = ${id})`,
+          )
+          .related(
+            meterDevice,
+            (id) => `t.id in (
+              select amr_task_id from meter_device_meter_tasks where meter_device_id = ${id}
+              union all
+              select in_group.amr_task_id from meter_device_task_groups of_group
+              join amr_task_group_tasks in_group using (amr_task_group_id) where of_group.meter_device_id = ${id})`,
+          )
+          .between('t.updated_at', updatedSince, null),
     });
   }
 
   create(organizationId: string, input: CreateAmrTask): Promise<AmrTask> {
     const fields = parseTask(input);
-    return this.change(fields.name, async (em) =>
+    return this.insert(organizationId, fields.name, async (em) =>
       em.create(AmrTask, { ...fields, organization: organizationId, activeSince: await databaseNow(em) }),
     );
   }
 
-  update(organizationId: string, { id, ...changes }: UpdateAmrTask): Promise<AmrTask> {
-    return this.change(changes.name, async (em) => {
-      const task = await this.locked(em, organizationId, id);
+  update(organizationId: string, { id, expectedVersion, ...changes }: UpdateAmrTask): Promise<AmrTask> {
+    return this.edit(organizationId, { id, expectedVersion, name: changes.name }, async (em, task) => {
       const fields = parseTask(merged(task, changes));
       // Slots of before belong to another schedule, or to the time when the task was off: they are not caught up.
       if (fields.schedule !== task.schedule || (fields.isActive && !task.isActive)) {
         task.activeSince = await databaseNow(em);
       }
-      return em.assign(task, fields);
+      em.assign(task, fields);
     });
   }
 
-  /** Deletes the task. Its runs and their readings are kept. */
-  delete(organizationId: string, id: string): Promise<{ id: string }> {
-    return this.remove(organizationId, id, async () => undefined);
+  /** Deletes the task; its runs and their readings are kept. By force also one in use: what has not ended is withdrawn. */
+  async delete(organizationId: string, deletion: Deletion): Promise<{ id: string }> {
+    let withdrawn: Withdrawn | undefined;
+    const deleted = await this.remove(organizationId, deletion, {
+      uses: async (em, { id }) => {
+        const groups = await countRows(em, 'select count(*) as count from amr_task_group_tasks where amr_task_id = ?', [
+          id,
+        ]);
+        const meters = await countRows(
+          em,
+          'select count(*) as count from meter_device_meter_tasks where amr_task_id = ?',
+          [id],
+        );
+        const runs = await countOpenRuns(em, 'r.amr_task_id = ?', [id]);
+        return {
+          links: [
+            ...use(groups, ['task group', 'task groups'], 'whose meters would no longer be polled by it'),
+            ...use(meters, ['meter', 'meters'], 'which would no longer be polled by it'),
+            ...use(runs, ['run that has not ended', 'runs that have not ended'], 'which would be cancelled'),
+          ],
+          cure: 'Set isActive to false to pause it',
+        };
+      },
+      unlink: async (em, { id }) => {
+        withdrawn = await withdrawRuns(em, 'r.amr_task_id = ?', [id], 'cancelled, as its task was deleted');
+        return { cancelledRuns: withdrawn.cancelled, cancelRequestedRuns: withdrawn.requested };
+      },
+    });
+    if (withdrawn) await announceWithdrawn(this.broker, withdrawn);
+    return deleted;
   }
 }
 

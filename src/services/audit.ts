@@ -1,34 +1,52 @@
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type pg from 'pg';
+import { withoutSecrets } from '../domain/secrets.js';
 import { uuidAt } from '../domain/uuid.js';
+import { currentRequest, type Caller } from './caller.js';
 
-/** Who asks, as far as it is known. */
-export interface Caller {
-  /** Name of the token or user. */
-  readonly actor?: string;
-  /** Address the request came from. */
-  readonly source?: string;
-}
+export type { Caller } from './caller.js';
 
 export interface Audited extends Caller {
   readonly organization: string;
-  /** Name of the mutation or command. */
+  /** What was done, where no request says it: name of the mutation or command. */
   readonly action: string;
   readonly subjectType: string;
   /** Absent where it is about several. */
   readonly subjectId?: string;
-  /** What it was and what it became: JSON without secrets. */
-  readonly before?: unknown;
-  readonly after?: unknown;
+  /** What it was and what it became. Values under keys such as `password` are hidden. */
+  readonly before?: object;
+  readonly after?: object;
 }
 
-/** Notes who did what, in the transaction that does it: the one is not without the other. */
+/**
+ * Notes who did what, in the transaction that does it: the one is not without the other. Actor, source and action are
+ * those of the request at hand, see `onBehalfOf`.
+ */
 export async function recordAudit(client: Pick<pg.ClientBase, 'query'>, audited: Audited): Promise<void> {
-  const { organization, actor = 'anonymous', source, action, subjectType, subjectId, before, after } = audited;
-  await client.query(
-    `insert into audit_entry (id, organization_id, actor, source, action, subject_type, subject_id, before, after)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    [uuidAt(), organization, actor, source, action, subjectType, subjectId, asJson(before), asJson(after)],
-  );
+  await client.query(`${INSERT} values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, valuesOf(audited));
 }
 
-const asJson = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+/** As `recordAudit`, in a transaction of the ORM. */
+export async function recordAuditIn(em: SqlEntityManager, audited: Audited): Promise<void> {
+  await em.execute(`${INSERT} values (?, ?, ?, ?, ?, ?, ?, ?, ?)`, valuesOf(audited));
+}
+
+const INSERT = `insert into audit_entry (id, organization_id, actor, source, action, subject_type, subject_id, before, after)`;
+
+function valuesOf({ organization, subjectType, subjectId, before, after, ...given }: Audited): unknown[] {
+  const request = currentRequest();
+  return [
+    uuidAt(),
+    organization,
+    given.actor ?? request.actor ?? 'anonymous',
+    given.source ?? request.source ?? null,
+    request.action ?? given.action,
+    subjectType,
+    subjectId ?? null,
+    asJson(before),
+    asJson(after),
+  ];
+}
+
+const asJson = (value: object | undefined): string | null =>
+  value === undefined ? null : withoutSecrets(JSON.stringify(value)).text;

@@ -4,6 +4,7 @@ import { inTransaction, type Database } from '../db/database.js';
 import { InputError } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
+import { recordAudit } from './audit.js';
 import { broadcastCancel } from './cancel-requests.js';
 import { notFound } from './input.js';
 import { announceRuns } from './run-events.js';
@@ -67,6 +68,16 @@ export class CancellationService {
           `update task_run set cancel_requested_at = coalesce(cancel_requested_at, now()) where id = $1 and scheduled_for = $2`,
           key,
         );
+      }
+      if (state !== undefined && !FINAL_RUN_STATES.has(state)) {
+        await recordAudit(client, {
+          organization: organizationId,
+          action: 'cancelTaskRun',
+          subjectType: 'TaskRun',
+          subjectId: id,
+          before: { state },
+          after: state === TaskRunState.PENDING ? { state: TaskRunState.CANCELLED } : { cancelRequested: true },
+        });
       }
       return state;
     });

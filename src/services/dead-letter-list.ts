@@ -1,15 +1,18 @@
-import type { FilterQuery } from '@mikro-orm/core';
 import { DeadLetter } from '../../entities/index.js';
 import type { Database } from '../db/database.js';
 import { DeadLetterState } from '../domain/enums.js';
+import { OrderDirection, type DeadLetterOrderField } from '../domain/orderings.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
 import { parseJson } from '../messaging/contracts.js';
-import { escapePattern } from './name-filter.js';
-import { Page, pageSize, positionOf, type PageRequest } from './page.js';
+import type { Conditions } from './conditions.js';
+import { keySetPage } from './key-set.js';
+import type { OrderBy, Orderings } from './ordering.js';
+import { pageSize, type Page, type PageRequest } from './page.js';
 
 /** Conditions that must all hold. `from` and `to` bound when a letter was last seen, `to` excluded. */
 export interface DeadLetterSelection {
+  ids?: string[] | null;
   queue?: string | null;
   fingerprint?: string | null;
   states?: readonly DeadLetterState[] | null;
@@ -17,6 +20,11 @@ export interface DeadLetterSelection {
   from?: Date | null;
   to?: Date | null;
 }
+
+const ORDERINGS: Orderings<DeadLetterOrderField> = {
+  FIRST_SEEN_AT: 'id',
+  LAST_SEEN_AT: { column: 'last_seen_at', type: 'timestamptz' },
+};
 
 /** Open letters that failed in the same way. */
 export interface DeadLetterGroup {
@@ -47,17 +55,27 @@ export class DeadLetterService {
     return this.reader().find(DeadLetter, { id: { $in: ids.filter(isUuid) }, organization: organizationId });
   }
 
-  /** A page of letters, newest first, without their bodies. */
-  async page(organizationId: string, request: PageRequest, selection: DeadLetterSelection): Promise<Page<DeadLetter>> {
-    const position = positionOf(request);
-    const where = conditions(organizationId, selection);
-    const after: FilterQuery<DeadLetter>[] = position.after === undefined ? [] : [{ id: { $lt: position.after } }];
-    const rows = await this.reader().find(
-      DeadLetter,
-      { $and: [where, ...after] },
-      { orderBy: { id: 'desc' }, limit: position.size + 1 },
+  /** A page of letters, newest first unless asked otherwise, without their bodies. */
+  page(
+    organizationId: string,
+    request: PageRequest,
+    selection: DeadLetterSelection,
+    orderBy?: OrderBy<DeadLetterOrderField> | null,
+  ): Promise<Page<DeadLetter>> {
+    const where = (conditions: Conditions) =>
+      conditions
+        .ids('t.id', selection.ids)
+        .equals('t.queue', selection.queue)
+        .equals('t.fingerprint', selection.fingerprint)
+        .oneOf('t.state', selection.states)
+        .contains('t.reason', selection.reasonContains)
+        .between('t.last_seen_at', selection.from, selection.to);
+    return keySetPage(
+      this.database,
+      { table: 'dead_letter', orderings: ORDERINGS, usual: OrderDirection.DESC },
+      { organizationId, request, orderBy, where },
+      (ids) => this.byIds(organizationId, ids),
     );
-    return new Page(rows, position, () => this.reader().count(DeadLetter, where));
   }
 
   /** Letters by what is wrong with them, last seen first. */
@@ -122,18 +140,4 @@ export function messageIn(body: Buffer): Record<string, unknown> | null {
   } catch {
     return null;
   }
-}
-
-function conditions(organizationId: string, selection: DeadLetterSelection): FilterQuery<DeadLetter> {
-  const { queue, fingerprint, states, reasonContains, from, to } = selection;
-  return {
-    organization: organizationId,
-    ...(queue != null && { queue }),
-    ...(fingerprint != null && { fingerprint }),
-    ...(states != null && { state: { $in: [...states] } }),
-    ...(reasonContains != null && { reason: { $ilike: `%${escapePattern(reasonContains)}%` } }),
-    ...((from != null || to != null) && {
-      lastSeenAt: { ...(from != null && { $gte: from }), ...(to != null && { $lt: to }) },
-    }),
-  };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { z } from 'zod';
 import type { AmrTask } from '../../entities/index.js';
@@ -5,12 +6,15 @@ import { readClock } from '../db/clock.js';
 import { inTransaction, type Database } from '../db/database.js';
 import { RunPartitions } from '../db/run-partitions.js';
 import { groupMoments } from '../domain/invocation-moment.js';
+import { instantOfUuid, leastUuidAt, uuidAt } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
 import type { AmrTaskGroupService } from './amr-task-groups.js';
 import type { AmrTaskService } from './amr-tasks.js';
-import { id, notFound, parseInput, requireUuid } from './input.js';
+import { recordAudit } from './audit.js';
+import { id, notFound, parseInput, requireUuid, text } from './input.js';
+import { claimKey, runOfKey } from './invocation-keys.js';
 import { ON_DEMAND_DEADLINE_SECONDS } from './invocation.js';
 import type { RelationService } from './relations.js';
 import { announceRuns } from './run-events.js';
@@ -38,6 +42,7 @@ const GroupInvocation = z.object({
     .min(1, { error: idsRule })
     .max(MAX_GIVEN_METERS, { error: idsRule })
     .nullish(),
+  idempotencyKey: text(200).min(1, { error: 'must not be empty' }).nullish(),
 });
 export type InvokeAmrTaskGroup = z.input<typeof GroupInvocation>;
 
@@ -52,6 +57,13 @@ interface NewRuns {
   readonly groupId: string;
   /** Null: those of the group. */
   readonly meterIds: readonly string[] | null;
+  readonly key: IdempotencyKey | null;
+}
+
+/** A key, and what it is given for: the same key for something else is refused. */
+interface IdempotencyKey {
+  readonly text: string;
+  readonly request: string;
 }
 
 /** Groups of tasks that somebody asks for at once. */
@@ -69,9 +81,16 @@ export class GroupInvocationService {
     this.partitions = new RunPartitions(database.pool);
   }
 
-  /** Makes a run of each active task of the group on each of its meters, or of those given, whatever the schedules and offsets. */
+  /**
+   * Makes a run of each active task of the group on each of its meters, or of those given, whatever the schedules and
+   * offsets. A repeated `idempotencyKey` returns the runs of the first call, which must be the same.
+   */
   async invokeAmrTaskGroup(organizationId: string, input: InvokeAmrTaskGroup): Promise<InvokedGroup> {
-    const { amrTaskGroup, meterDevices } = parseInput(GroupInvocation, input);
+    const { amrTaskGroup, meterDevices, idempotencyKey } = parseInput(GroupInvocation, input);
+    const key = idempotencyKey == null ? null : keyOf(idempotencyKey, amrTaskGroup, meterDevices);
+    // A repeated call gets its runs, also where the group has changed by now.
+    const earlier = key && (await runOfKey(this.database.pool, organizationId, key.text, key.request));
+    if (earlier != null) return this.invokedBefore(organizationId, earlier);
     const { groupId, name, tasks } = await this.activeTasks(organizationId, amrTaskGroup);
     const meterIds = meterDevices ? await this.requireMeters(organizationId, meterDevices) : null;
     const meterCount = meterIds?.length ?? (await this.countMeters(groupId));
@@ -86,7 +105,19 @@ export class GroupInvocationService {
       );
     }
     const askedAt = await readClock(this.database.pool);
-    return this.insertAtFreeMoment(organizationId, { tasks, groupId, meterIds }, askedAt.getTime());
+    return this.insertAtFreeMoment(organizationId, { tasks, groupId, meterIds, key }, askedAt.getTime());
+  }
+
+  /** What an earlier invocation made: all runs of the organization at its moment. */
+  private async invokedBefore(organizationId: string, momentId: string): Promise<InvokedGroup> {
+    const at = instantOfUuid(momentId)!;
+    const scheduledFor = new Date(at);
+    const { rows } = await this.database.pool.query<{ count: number }>(
+      `select count(*)::int as count from task_run
+        where scheduled_for = $1 and id >= $2 and id < $3 and (organization_id = $4) is true`,
+      [scheduledFor, leastUuidAt(at), leastUuidAt(at + 1), organizationId],
+    );
+    return { count: rows[0]!.count, scheduledFor };
   }
 
   private async activeTasks(organizationId: string, groupId: string) {
@@ -135,14 +166,33 @@ export class GroupInvocationService {
       await this.partitions.require(scheduledFor);
       const made = await inTransaction(this.database.pool, async (client) => {
         if (!(await takeMoment(client, organizationId, scheduledFor))) return undefined;
+        if (runs.key) {
+          // Taken for the moment: whoever asks with it again finds the runs by the time that the id carries.
+          const moment = uuidAt(at);
+          const owner = await claimKey(client, organizationId, runs.key.text, moment, runs.key.request);
+          if (owner !== moment) return { earlier: owner };
+        }
         const inserted = await insertRuns(client, scheduledFor, runs);
         if (inserted.count === 0) {
           throw refusal('All of the meters are RETIRED. Set lifeCycle of those to poll again to ACTIVE.');
         }
+        await recordAudit(client, {
+          organization: organizationId,
+          action: 'invokeAmrTaskGroup',
+          subjectType: 'AmrTaskGroup',
+          subjectId: runs.groupId,
+          after: {
+            tasks: runs.tasks.map((task) => task.id),
+            meterDevices: runs.meterIds?.length ?? 'all of the group',
+            runs: inserted.count,
+            scheduledFor,
+          },
+        });
         await client.query(`select pg_notify('amr_dispatch', '')`);
         return inserted;
       });
       if (!made) continue;
+      if ('earlier' in made) return this.invokedBefore(organizationId, made.earlier);
       const { count, failed, announced } = made;
       const tasks = runs.tasks.map((task) => task.id);
       const ms = Math.round(performance.now() - begun);
@@ -208,6 +258,13 @@ async function insertRuns(client: pg.ClientBase, at: Date, { tasks, groupId, met
     ],
   );
   return rows[0]!;
+}
+
+/** Ten thousand ids are too many to keep: their digest tells whether they are the same. */
+function keyOf(key: string, groupId: string, meterIds: readonly string[] | null | undefined): IdempotencyKey {
+  const meters = meterIds && [...new Set(meterIds.map((meterId) => meterId.toLowerCase()))].sort();
+  const request = JSON.stringify([groupId.toLowerCase(), meters ?? null]);
+  return { text: key, request: createHash('sha256').update(request).digest('hex') };
 }
 
 /** A task was valid when it was saved; its call may have changed since, with the version of this product. */

@@ -2,6 +2,7 @@ import type { Database } from '../db/database.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
 import { AlertService } from './alerts.js';
+import { AuditEntryService } from './audit-entries.js';
 import { AmrTaskGroupService } from './amr-task-groups.js';
 import { AmrTaskService } from './amr-tasks.js';
 import { DeadLetterService } from './dead-letter-list.js';
@@ -43,8 +44,8 @@ export interface ServiceDependencies {
 
 /** The use cases of the API. Each takes the organization it acts for as its first argument. */
 export function createServices({ database, broker, credentialsPublicKey, log }: ServiceDependencies) {
-  const amrTasks = new AmrTaskService(database);
-  const amrTaskGroups = new AmrTaskGroupService(database);
+  const amrTasks = new AmrTaskService(database, broker);
+  const amrTaskGroups = new AmrTaskGroupService(database, broker);
   const taskRuns = new TaskRunService(database);
   const relations = new RelationService(database);
   const readingPublisher = new ReadingPublisher(broker, log);
@@ -58,7 +59,7 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     meteringPoints: new MeteringPointService(database, broker),
     installations: new InstallationService(database, broker),
     organizations: new OrganizationService(database, broker),
-    networkInterfaces: new NetworkInterfaceService(database),
+    networkInterfaces: new NetworkInterfaceService(database, broker),
     segments: new SegmentService(database),
     series: new SeriesService(database, broker),
     registers: new RegisterService(database),
@@ -68,7 +69,7 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     stagedReadings: new StagedReadingService(database),
     /** Stop it when no request is in hand any more. */
     readingPublisher,
-    readingSubmission: new ReadingSubmissionService(readingPublisher),
+    readingSubmission: new ReadingSubmissionService(readingPublisher, database),
     nodes: new NodeService(database),
     invocation: new InvocationService(database, broker, taskRuns, amrTasks, log),
     groupInvocation: new GroupInvocationService(database, broker, amrTaskGroups, amrTasks, relations, log),
@@ -78,6 +79,7 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     lossAccount: new LossAccountService(database),
     serviceObjectives: new ServiceObjectiveService(database),
     alerts: new AlertService(database),
+    auditEntries: new AuditEntryService(database),
     deadLetters: new DeadLetterService(database),
     redrive: new RedriveService(database, broker, log),
     discard: new DiscardService(database),

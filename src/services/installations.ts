@@ -6,11 +6,15 @@ import type { Database } from '../db/database.js';
 import { canonicalDecimal, isDecimal } from '../domain/decimal.js';
 import { overlap, type InstallationPeriod } from '../domain/installation-period.js';
 import { isUuid } from '../domain/uuid.js';
+import { recordAuditIn } from './audit.js';
+import { auditedFields, changedFields, type Fields } from './audited-fields.js';
 import { InputError } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import { merged, notFound, parseInput, requireUuid } from './input.js';
 import { Page, positionOf, type PageRequest } from './page.js';
 import { announceRowChanges } from './row-changes.js';
+import { requireBoundedPages } from './nested-pages.js';
+import { requireVersion } from './version.js';
 
 const instantRule = 'must be an instant from 1900 to 2199';
 const instant = z
@@ -44,6 +48,7 @@ export interface RemoveMeter {
   installation: string;
   removedAt: Date;
   endIndex?: string | null;
+  expectedVersion?: number | null;
 }
 export interface UpdateInstallation {
   id: string;
@@ -51,6 +56,7 @@ export interface UpdateInstallation {
   removedAt?: Date | null;
   startIndex?: string | null;
   endIndex?: string | null;
+  expectedVersion?: number | null;
 }
 
 /** What an installation joins; a page of them belongs to one of these. */
@@ -81,14 +87,22 @@ export class InstallationService {
       await this.lock(em, 'MeterDevice', organizationId, meterDevice, 'input.meterDevice');
       await this.lock(em, 'MeteringPoint', organizationId, meteringPoint, 'input.meteringPoint');
       await this.requireNoOther(em, meterDevice, fields, 'input.installedAt');
-      return em.create(Installation, { ...fields, organization: organizationId, meterDevice, meteringPoint });
+      const installation = em.create(Installation, {
+        ...fields,
+        organization: organizationId,
+        meterDevice,
+        meteringPoint,
+      });
+      await em.persist(installation).flush();
+      await this.audit(em, organizationId, 'installMeter', installation.id, { after: this.fieldsOf(installation) });
+      return installation;
     });
   }
 
   /** Ends a stay that is open; another date for one that has ended is an update. */
-  remove(organizationId: string, { installation: id, ...end }: RemoveMeter): Promise<Installation> {
+  remove(organizationId: string, { installation: id, expectedVersion, ...end }: RemoveMeter): Promise<Installation> {
     return this.change(organizationId, async (em) => {
-      const installation = await this.locked(em, organizationId, id, 'input.installation');
+      const installation = await this.locked(em, organizationId, id, 'input.installation', expectedVersion);
       if (installation.removedAt !== null) {
         throw new InputError(
           'CONFLICT',
@@ -96,21 +110,26 @@ export class InstallationService {
           'input.installation',
         );
       }
-      return this.assign(em, installation, end);
+      return this.assign(em, organizationId, 'removeMeter', installation, end);
     });
   }
 
-  update(organizationId: string, { id, ...changes }: UpdateInstallation): Promise<Installation> {
-    return this.change(organizationId, async (em) =>
-      this.assign(em, await this.locked(em, organizationId, id, 'input.id'), changes),
-    );
+  update(organizationId: string, { id, expectedVersion, ...changes }: UpdateInstallation): Promise<Installation> {
+    return this.change(organizationId, async (em) => {
+      const installation = await this.locked(em, organizationId, id, 'input.id', expectedVersion);
+      return this.assign(em, organizationId, 'updateInstallation', installation, changes);
+    });
   }
 
   /** For one that is wrong: the readings of its time are then of no place. */
-  async delete(organizationId: string, id: string): Promise<{ id: string }> {
+  async delete(
+    organizationId: string,
+    { id, expectedVersion }: { id: string; expectedVersion?: number | null },
+  ): Promise<{ id: string }> {
     const { id: deleted } = await this.change(organizationId, async (em) => {
-      const installation = await this.locked(em, organizationId, id, 'input.id');
+      const installation = await this.locked(em, organizationId, id, 'input.id', expectedVersion);
       await em.nativeDelete(Installation, { id: installation.id });
+      await this.audit(em, organizationId, 'deleteInstallation', id, { before: this.fieldsOf(installation) });
       return installation;
     });
     return { id: deleted };
@@ -125,6 +144,7 @@ export class InstallationService {
     countOf: (parentId: string) => Promise<number>,
   ): Promise<Map<string, Page<Installation>>> {
     const position = positionOf(request);
+    requireBoundedPages(parents.length, position.size);
     const { rows } = await this.database.pool.query<{ parent: string; ids: string[] }>(
       `select p.id as parent, array(
          select i.id::text from installation i
@@ -173,11 +193,22 @@ export class InstallationService {
     return new Map(rows.map(({ id, others }) => [id, others]));
   }
 
-  private async assign(em: SqlEntityManager, installation: Installation, changes: object): Promise<Installation> {
+  private async assign(
+    em: SqlEntityManager,
+    organizationId: string,
+    action: string,
+    installation: Installation,
+    changes: object,
+  ): Promise<Installation> {
     const fields = parseInput(InstallationFields, merged(installation, changes));
     const field = 'removedAt' in changes ? 'input.removedAt' : 'input.installedAt';
     await this.requireNoOther(em, installation.meterDevice.id, fields, field, installation.id);
-    return em.assign(installation, { ...fields, updatedAt: new Date() });
+    const before = this.fieldsOf(installation);
+    em.assign(installation, { ...fields, updatedAt: new Date() });
+    await em.flush();
+    const changed = changedFields(before, this.fieldsOf(installation));
+    await this.audit(em, organizationId, action, installation.id, changed);
+    return installation;
   }
 
   /** Of stays that do not overlap, only the last one that begins before the end of this one can overlap it. */
@@ -206,7 +237,13 @@ export class InstallationService {
   }
 
   /** The installation, with its meter and its point, locked until the transaction ends. */
-  private async locked(em: SqlEntityManager, organizationId: string, id: string, field: string): Promise<Installation> {
+  private async locked(
+    em: SqlEntityManager,
+    organizationId: string,
+    id: string,
+    field: string,
+    expectedVersion?: number | null,
+  ): Promise<Installation> {
     requireUuid('Installation', id, field);
     const where = { id, organization: organizationId };
     const [found] = await this.byIds(organizationId, [id]);
@@ -215,7 +252,22 @@ export class InstallationService {
     await this.lock(em, 'MeteringPoint', organizationId, found.meteringPoint.id, field);
     const installation = await em.findOne(Installation, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
     if (!installation) throw notFound('Installation', id, field);
+    requireVersion(`Installation ${installation.id}`, installation.version, expectedVersion);
     return installation;
+  }
+
+  private audit(
+    em: SqlEntityManager,
+    organization: string,
+    action: string,
+    subjectId: string,
+    changed: { before?: Fields; after?: Fields },
+  ): Promise<void> {
+    return recordAuditIn(em, { organization, action, subjectType: 'Installation', subjectId, ...changed });
+  }
+
+  private fieldsOf(installation: Installation): Fields {
+    return auditedFields(installation, this.database.orm.getMetadata().get(Installation.name));
   }
 
   private async lock(

@@ -12,7 +12,9 @@ import { InputError, type InputErrorCode } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
 import type { AmrTaskService } from './amr-tasks.js';
+import { recordAudit, type Audited } from './audit.js';
 import { id, jsonObject, notFound, parseInput, requireUuid, text, whole } from './input.js';
+import { claimKey, runOfKey } from './invocation-keys.js';
 import { announceRuns } from './run-events.js';
 import { CREDENTIALS_CURE } from './run-hindrance.js';
 import { requireTaskCall } from './task-call.js';
@@ -32,9 +34,12 @@ const Invocation = z.object({
 });
 export type InvokeTask = z.input<typeof Invocation>;
 
+const idempotencyKey = Invocation.shape.idempotencyKey;
+
 export interface InvokeAmrTask {
   amrTask: string;
   meterDevice: string;
+  idempotencyKey?: string | null;
 }
 
 interface MeterState {
@@ -70,7 +75,8 @@ export class InvocationService {
   }
 
   /** Makes a run of a saved task at once, whatever its schedule and offset. */
-  async invokeAmrTask(organizationId: string, { amrTask, meterDevice }: InvokeAmrTask): Promise<TaskRunRow> {
+  async invokeAmrTask(organizationId: string, input: InvokeAmrTask): Promise<TaskRunRow> {
+    const { amrTask, meterDevice } = input;
     requireUuid('AmrTask', amrTask, 'input.amrTask');
     const [task] = await this.amrTasks.byIds(organizationId, [amrTask]);
     if (!task) throw notFound('AmrTask', amrTask, 'input.amrTask');
@@ -84,6 +90,7 @@ export class InvocationService {
       taskKwargs,
       deadlineSeconds,
       runOffsetSeconds: 0,
+      idempotencyKey: parseInput(idempotencyKey, input.idempotencyKey, 'input.idempotencyKey'),
     });
   }
 
@@ -116,7 +123,10 @@ export class InvocationService {
         const owner = idempotencyKey == null ? runId : await claimKey(client, organizationId, idempotencyKey, runId);
         if (owner !== runId) return { runId: owner, isNew: false };
         const inserted = await insertRun(client, organizationId, run, runId, at);
-        if (inserted) await client.query(`select pg_notify('amr_dispatch', '')`);
+        if (inserted) {
+          await recordAudit(client, auditOf(organizationId, run, runId));
+          await client.query(`select pg_notify('amr_dispatch', '')`);
+        }
         return inserted ? { runId, isNew: true } : undefined;
       });
       if (!outcome) continue;
@@ -161,6 +171,7 @@ function requireSameCall(row: TaskRunRow, run: NewRun): TaskRunRow {
     row.meterDeviceId === run.meterDevice.toLowerCase() &&
     row.meterExecutionType === run.meterExecutionType &&
     row.taskCall === run.taskCall &&
+    (run.amrTask === null || row.amrTaskId === run.amrTask) &&
     isDeepStrictEqual(row.taskKwargs, kwargs);
   if (same) return row;
   throw new InputError(
@@ -168,6 +179,17 @@ function requireSameCall(row: TaskRunRow, run: NewRun): TaskRunRow {
     `input.idempotencyKey belongs to another call: ${row.taskCall} on meter ${row.meterDeviceId} (run ${row.id}). Use a new key for a new call.`,
     'input.idempotencyKey',
   );
+}
+
+function auditOf(organization: string, run: NewRun, runId: string): Audited {
+  const { amrTask, meterDevice, meterExecutionType, taskCall, taskKwargs, runOffsetSeconds } = run;
+  return {
+    organization,
+    action: amrTask === null ? 'invokeTask' : 'invokeAmrTask',
+    subjectType: 'TaskRun',
+    subjectId: runId,
+    after: { meterDevice, amrTask: amrTask ?? undefined, meterExecutionType, taskCall, taskKwargs, runOffsetSeconds },
+  };
 }
 
 /** Inserts the run as of `at`; false when the task has a run on this meter at that very millisecond. */
@@ -200,26 +222,4 @@ async function insertRun(
     ],
   );
   return rowCount === 1;
-}
-
-/** Takes the key for `runId`, or returns the run of whoever took it first; waits for one that is taking it now. */
-async function claimKey(client: pg.PoolClient, organizationId: string, key: string, runId: string): Promise<string> {
-  const { rowCount } = await client.query(
-    'insert into invocation_key (organization_id, key, task_run_id) values ($1, $2, $3) on conflict do nothing',
-    [organizationId, key, runId],
-  );
-  if (rowCount === 1) return runId;
-  return (await runOfKey(client, organizationId, key))!;
-}
-
-async function runOfKey(
-  database: Pick<pg.ClientBase, 'query'>,
-  organizationId: string,
-  key: string,
-): Promise<string | undefined> {
-  const { rows } = await database.query<{ task_run_id: string }>(
-    'select task_run_id from invocation_key where organization_id = $1 and key = $2',
-    [organizationId, key],
-  );
-  return rows[0]?.task_run_id;
 }

@@ -4,24 +4,58 @@ import { AmrTask, AmrTaskGroup, MeterDevice, NetworkInterface } from '../../enti
 import { seal } from '../credentials.js';
 import type { Database } from '../db/database.js';
 import type { MeterLifeCycle } from '../domain/enums.js';
+import type { MeterDeviceOrderField } from '../domain/orderings.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import { merged, parseInput } from './input.js';
 import { MeterFields, MeterLinks, type CreateMeterDevice, type UpdateMeterDevice } from './meter-input.js';
-import { nameMatches, type NameSelection } from './name-filter.js';
+import type { NameSelection } from './name-filter.js';
+import { requireBoundedPages } from './nested-pages.js';
+import type { OrderBy, Orderings } from './ordering.js';
 import { Page, positionOf, type PageRequest } from './page.js';
 import { announceRowChanges } from './row-changes.js';
-import { countRows, requireAll, requireOne, TenantService } from './tenant-service.js';
+import { countRows, requireAll, requireOne, TenantService, type Deletion } from './tenant-service.js';
+import { use } from './uses.js';
 
 export interface MeterDeviceSelection extends NameSelection {
   ids?: string[] | null;
   serialNumber?: string | null;
+  serialNumbers?: string[] | null;
   externalReference?: string | null;
+  externalReferences?: string[] | null;
+  manufacturer?: string | null;
+  model?: string | null;
   taskGroup?: string | null;
+  taskGroups?: string[] | null;
+  amrTask?: string | null;
   lifeCycle?: MeterLifeCycle | null;
+  lifeCycles?: readonly MeterLifeCycle[] | null;
+  networkInterface?: string | null;
+  hasNetworkInterface?: boolean | null;
+  segment?: string | null;
+  meteringPoint?: string | null;
+  isInstalled?: boolean | null;
+  hasCredentials?: boolean | null;
   credentialsRejected?: boolean | null;
+  hasReadingsSince?: Date | null;
+  hasNoReadingsSince?: Date | null;
+  updatedSince?: Date | null;
 }
+
+const ORDERINGS: Orderings<MeterDeviceOrderField> = {
+  CREATED_AT: 'id',
+  UPDATED_AT: { column: 'updated_at', type: 'timestamptz' },
+  NAME: { column: 'name', type: 'text' },
+  SERIAL_NUMBER: { column: 'serial_number', type: 'text', nullable: true },
+  EXTERNAL_REFERENCE: { column: 'external_reference', type: 'text', nullable: true },
+};
+
+const INSTALLED = `i.installed_at <= now() and (i.removed_at is null or i.removed_at > now())`;
+/** For each meter a look into the key of the readings of each of its registers. */
+const readingsSince = (instant: string) => `exists (
+  select from register r where r.meter_device_id = t.id
+    and exists (select from meter_reading m where m.register_id = r.id and m.measured_at >= ${instant}::timestamptz))`;
 
 /** Meters called alike that are told of; ingesters look at others again by themselves. */
 const MOST_NAMESAKES = 1_000;
@@ -40,82 +74,154 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
     private readonly broker: Pick<Broker, 'broadcast'>,
     private readonly credentialsPublicKey: string | undefined,
   ) {
-    super(database, MeterDevice, 'MeterDevice');
+    super(database, MeterDevice, 'MeterDevice', ORDERINGS);
   }
 
-  page(organizationId: string, request: PageRequest, selection: MeterDeviceSelection = {}): Promise<Page<MeterDevice>> {
-    const { ids, serialNumber, externalReference, taskGroup, lifeCycle, credentialsRejected } = selection;
-    return this.pageWhere(organizationId, request, {
-      ...nameMatches(selection),
-      ...(ids != null && { id: { $in: ids.filter(isUuid) } }),
-      ...(serialNumber != null && { serialNumber }),
-      ...(externalReference != null && { externalReference }),
-      ...(taskGroup != null && { taskGroups: isUuid(taskGroup) ? taskGroup : { $in: [] } }),
-      ...(lifeCycle != null && { lifeCycle }),
-      ...(credentialsRejected != null && { credentialsRejectedAt: credentialsRejected ? { $ne: null } : null }),
+  page(
+    organizationId: string,
+    request: PageRequest,
+    selection: MeterDeviceSelection = {},
+    orderBy?: OrderBy<MeterDeviceOrderField> | null,
+  ): Promise<Page<MeterDevice>> {
+    const { taskGroup, taskGroups, amrTask, segment, meteringPoint } = selection;
+    const inGroups = 't.id in (select meter_device_id from meter_device_task_groups where amr_task_group_id';
+    return this.list({
+      organizationId,
+      request,
+      orderBy,
+      where: (conditions) =>
+        conditions
+          .ids('t.id', selection.ids)
+          .name('t', selection)
+          .equals('t.serial_number', selection.serialNumber)
+          .oneOf('t.serial_number', selection.serialNumbers)
+          .equals('t.external_reference', selection.externalReference)
+          .oneOf('t.external_reference', selection.externalReferences)
+          .equals('t.manufacturer', selection.manufacturer)
+          .equals('t.model', selection.model)
+          .equals('t.life_cycle', selection.lifeCycle)
+          .oneOf('t.life_cycle', selection.lifeCycles)
+          .id('t.network_interface_id', selection.networkInterface)
+          .whether(selection.hasNetworkInterface, 't.network_interface_id is not null')
+          .whether(selection.hasCredentials, 't.credentials is not null')
+          .whether(selection.credentialsRejected, 't.credentials_rejected_at is not null')
+          .related(taskGroup, (id) => `${inGroups} = ${id})`)
+          .given(taskGroups?.filter(isUuid), (ids) => `${inGroups} = any(${ids}::uuid[]))`)
+          .related(
+            amrTask,
+            (id) => `t.id in (
+              select meter_device_id from meter_device_meter_tasks where amr_task_id = ${id}
+              union all
+              select of_group.meter_device_id from amr_task_group_tasks in_group
+              join meter_device_task_groups of_group using (amr_task_group_id) where in_group.amr_task_id = ${id})`,
+          )
+          .related(
+            segment,
+            (id) => `t.network_interface_id in (select id from network_interface where segment_id = ${id})`,
+          )
+          .related(
+            meteringPoint,
+            (id) =>
+              `t.id in (select i.meter_device_id from installation i where i.metering_point_id = ${id} and ${INSTALLED})`,
+          )
+          .whether(
+            selection.isInstalled,
+            `exists (select from installation i where i.meter_device_id = t.id and ${INSTALLED})`,
+          )
+          .given(selection.hasReadingsSince, readingsSince)
+          .given(selection.hasNoReadingsSince, (instant) => `not ${readingsSince(instant)}`)
+          .between('t.updated_at', selection.updatedSince, null),
     });
   }
 
   async create(organizationId: string, input: CreateMeterDevice): Promise<MeterDevice> {
     const fields = parseInput(MeterFields, input);
     const links = parseInput(MeterLinks, input);
-    const created = await this.change(fields.name, async (em) => {
+    const created = await this.insert(organizationId, fields.name, async (em) => {
       const meter = new MeterDevice();
       em.assign(meter, { ...fields, organization: organizationId }, { em });
       await this.link(em, organizationId, meter, links);
-      em.persist(meter);
       return meter;
     });
     await this.announce(organizationId, created);
     return created;
   }
 
-  async update(organizationId: string, { id, ...changes }: UpdateMeterDevice): Promise<MeterDevice> {
-    const { expectedVersion, ...links } = parseInput(MeterLinks, changes);
+  async update(organizationId: string, { id, expectedVersion, ...changes }: UpdateMeterDevice): Promise<MeterDevice> {
+    const links = parseInput(MeterLinks, changes);
     let before: IngestedFields | undefined;
-    const updated = await this.change(changes.name, async (em) => {
-      const meter = await this.locked(em, organizationId, id);
-      if (expectedVersion != null && expectedVersion !== meter.version) {
-        throw new InputError(
-          'CONFLICT',
-          `MeterDevice ${JSON.stringify(meter.name)} has changed: it is at version ${meter.version}, not ${expectedVersion}. Read it again and retry.`,
-          'input.expectedVersion',
-        );
-      }
-      const fields = parseInput(MeterFields, merged(meter, changes));
-      await this.link(em, organizationId, meter, links);
-      before = ingestedFields(meter);
-      // Touched in any case, so that a change of its groups or tasks alone is a new version as well.
-      return em.assign(meter, { ...fields, updatedAt: new Date() });
-    });
+    const updated = await this.edit(
+      organizationId,
+      { id, expectedVersion, name: changes.name },
+      async (em, meter) => {
+        const fields = parseInput(MeterFields, merged(meter, changes));
+        await this.link(em, organizationId, meter, links);
+        before = ingestedFields(meter);
+        em.assign(meter, fields);
+      },
+      [...(links.taskGroups ? (['taskGroups'] as const) : []), ...(links.meterTasks ? (['meterTasks'] as const) : [])],
+    );
     if (!isDeepStrictEqual(before, ingestedFields(updated))) await this.announce(organizationId, updated, before);
     return updated;
   }
 
   /** Lets the meter be polled again with the credentials it refused. Changes nothing where none were refused. */
-  clearCredentialsRejection(organizationId: string, id: string): Promise<MeterDevice> {
-    return this.change(undefined, async (em) => {
-      const meter = await this.locked(em, organizationId, id);
-      return meter.credentialsRejectedAt === null
-        ? meter
-        : em.assign(meter, { credentialsRejectedAt: null, updatedAt: new Date() });
-    });
+  async clearCredentialsRejection(organizationId: string, id: string): Promise<MeterDevice> {
+    const [meter] = await this.byIds(organizationId, [id]);
+    if (meter?.credentialsRejectedAt === null) return meter;
+    return this.edit(organizationId, { id }, async (em, meter) => em.assign(meter, { credentialsRejectedAt: null }));
   }
 
-  /** Refused once it has readings or runs: retire it instead. */
-  async delete(organizationId: string, id: string): Promise<{ id: string }> {
-    const deleted = await this.remove(organizationId, id, async (em) => {
-      const registers = await countRows(em, 'select count(*) as count from register where meter_device_id = ?', [id]);
-      const cure = 'Set its lifeCycle to RETIRED instead: it is then never polled again.';
-      if (registers > 0) return `has readings of ${registers} series, which would be lost. ${cure}`;
-      const runs = await countRows(em, 'select count(*) as count from task_run where meter_device_id = ?', [id]);
-      if (runs > 0) return `has ${runs} ${runs === 1 ? 'run' : 'runs'} on record. ${cure}`;
-      const stays = await countRows(em, 'select count(*) as count from installation where meter_device_id = ?', [id]);
-      if (stays > 0)
-        return `has ${stays} ${stays === 1 ? 'installation' : 'installations'}. Delete ${stays === 1 ? 'it' : 'them'} first if the meter was never there, else set its lifeCycle to RETIRED.`;
-      return undefined;
+  /**
+   * Refused once it has readings, also by force: retire it instead. By force one without readings goes with its
+   * installations and the record of its runs.
+   */
+  async delete(organizationId: string, deletion: Deletion): Promise<{ id: string }> {
+    const deleted = await this.remove(organizationId, deletion, {
+      uses: async (em, { id }) => {
+        const count = (what: string) => countRows(em, `select count(*) as count from ${what}`, [id]);
+        const cure = 'Set its lifeCycle to RETIRED instead: it is then never polled again.';
+        const registers = await count('register where meter_device_id = ?');
+        if (registers > 0)
+          return { never: `has readings of ${registers} series, which would be lost. ${cure}`, links: [] };
+        const underWay = await count(
+          `task_run where meter_device_id = ? and (reading_count > 0 or state in ('dispatched', 'running'))`,
+        );
+        const sessions = await count('poll_session where meter_device_id = ? and closed_at is null');
+        if (underWay + sessions > 0) {
+          return {
+            never: `is being read, or was: its readings may be under way and would be lost. ${cure}`,
+            links: [],
+          };
+        }
+        return {
+          links: [
+            ...use(await count('task_run where meter_device_id = ?'), ['run', 'runs'], 'whose record would be lost'),
+            ...use(
+              await count('installation where meter_device_id = ?'),
+              ['installation', 'installations'],
+              'which say where it was',
+            ),
+            ...use(
+              await count('poll_session where meter_device_id = ?'),
+              ['session', 'sessions'],
+              'whose record would be lost',
+            ),
+          ],
+          cure: cure.replace(/\.$/, ''),
+        };
+      },
+      unlink: async (em, { id }) => {
+        const gone = async (table: string) =>
+          (await em.execute<unknown[]>(`delete from ${table} where meter_device_id = ? returning 1`, [id])).length;
+        return {
+          runsDeleted: await gone('task_run'),
+          sessionsDeleted: await gone('poll_session'),
+          installationsDeleted: await gone('installation'),
+        };
+      },
     });
-    await announceRowChanges(this.broker, organizationId, [id]);
+    await announceRowChanges(this.broker, organizationId, [deleted.id]);
     return deleted;
   }
 
@@ -136,6 +242,7 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
     countOf: (groupId: string) => Promise<number>,
   ): Promise<Map<string, Page<MeterDevice>>> {
     const position = positionOf(request);
+    requireBoundedPages(groupIds.length, position.size);
     const { rows } = await this.database.pool.query<{ groupId: string; meters: string[] }>(
       `select g.id as "groupId", array(
                 select j.meter_device_id::text from meter_device_task_groups j
@@ -199,12 +306,10 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
     }
     if (taskGroups) {
       const groups = await requireAll(em, AmrTaskGroup, 'AmrTaskGroup', organizationId, taskGroups, 'input.taskGroups');
-      if (!meter.taskGroups.isInitialized()) await meter.taskGroups.init();
       meter.taskGroups.set(groups);
     }
     if (meterTasks) {
       const tasks = await requireAll(em, AmrTask, 'AmrTask', organizationId, meterTasks, 'input.meterTasks');
-      if (!meter.meterTasks.isInitialized()) await meter.meterTasks.init();
       meter.meterTasks.set(tasks);
     }
     if (credentials !== undefined) {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MeterLifeCycle } from '../domain/enums.js';
-import { enumeration, id, ids, name, positiveDecimal, text, whole } from './input.js';
+import { enumeration, id, ids, name, positiveDecimal, text } from './input.js';
 
 const credentialRule =
   'must be an object of 1 to 20 texts of 1 to 1000 characters, such as {"password": "00000000"}; null removes them';
@@ -36,7 +36,6 @@ export const MeterLinks = z.object({
   taskGroups: ids.optional(),
   meterTasks: ids.optional(),
   credentials: Credentials.nullish(),
-  expectedVersion: whole(1, 2_147_483_647).nullish(),
 });
 export type MeterLinks = z.output<typeof MeterLinks>;
 

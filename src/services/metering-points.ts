@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { MeteringPoint } from '../../entities/index.js';
 import type { Database } from '../db/database.js';
-import { isUuid } from '../domain/uuid.js';
-import { InputError } from '../errors.js';
+import type { MeteringPointOrderField } from '../domain/orderings.js';
 import type { Broker } from '../messaging/broker.js';
-import { description, merged, name, parseInput, text, whole } from './input.js';
-import { nameMatches, type NameSelection } from './name-filter.js';
+import { description, merged, name, parseInput, text } from './input.js';
+import type { NameSelection } from './name-filter.js';
+import type { OrderBy, Orderings } from './ordering.js';
 import type { Page, PageRequest } from './page.js';
 import { announceRowChanges } from './row-changes.js';
-import { countRows, TenantService } from './tenant-service.js';
+import { countRows, TenantService, type Deletion } from './tenant-service.js';
+import { use } from './uses.js';
 
 const reference = text(150).nullable().default(null);
 const PointFields = z.object({
@@ -17,15 +18,24 @@ const PointFields = z.object({
   customerReference: reference,
   tariffReference: reference,
 });
-const ExpectedVersion = z.object({ expectedVersion: whole(1, 2_147_483_647).nullish() });
 export type CreateMeteringPoint = z.input<typeof PointFields>;
 export type UpdateMeteringPoint = Partial<CreateMeteringPoint> & { id: string; expectedVersion?: number | null };
 
 export interface MeteringPointSelection extends NameSelection {
+  ids?: string[] | null;
   customerReference?: string | null;
   tariffReference?: string | null;
   meterDevice?: string | null;
+  hasMeter?: boolean | null;
+  updatedSince?: Date | null;
 }
+
+const ORDERINGS: Orderings<MeteringPointOrderField> = {
+  CREATED_AT: 'id',
+  UPDATED_AT: { column: 'updated_at', type: 'timestamptz' },
+  NAME: { column: 'name', type: 'text' },
+  CUSTOMER_REFERENCE: { column: 'customer_reference', type: 'text', nullable: true },
+};
 
 /** The places that are billed. */
 export class MeteringPointService extends TenantService<MeteringPoint> {
@@ -33,65 +43,82 @@ export class MeteringPointService extends TenantService<MeteringPoint> {
     database: Database,
     private readonly broker: Pick<Broker, 'broadcast'>,
   ) {
-    super(database, MeteringPoint, 'MeteringPoint');
+    super(database, MeteringPoint, 'MeteringPoint', ORDERINGS);
   }
 
-  async page(
+  page(
     organizationId: string,
     request: PageRequest,
     selection: MeteringPointSelection = {},
+    orderBy?: OrderBy<MeteringPointOrderField> | null,
   ): Promise<Page<MeteringPoint>> {
-    const { customerReference, tariffReference, meterDevice } = selection;
-    const ids = meterDevice == null ? undefined : await this.everOf(organizationId, meterDevice);
-    return this.pageWhere(organizationId, request, {
-      ...nameMatches(selection),
-      ...(customerReference != null && { customerReference }),
-      ...(tariffReference != null && { tariffReference }),
-      ...(ids && { id: { $in: ids } }),
+    const { ids, customerReference, tariffReference, meterDevice, hasMeter, updatedSince } = selection;
+    return this.list({
+      organizationId,
+      request,
+      orderBy,
+      where: (conditions) =>
+        conditions
+          .ids('t.id', ids)
+          .name('t', selection)
+          .equals('t.customer_reference', customerReference)
+          .equals('t.tariff_reference', tariffReference)
+          .related(
+            meterDevice,
+            (id) => `t.id in (select metering_point_id from installation where meter_device_id = ${id})`,
+          )
+          .whether(
+            hasMeter,
+            `exists (select from installation i where i.metering_point_id = t.id
+              and i.installed_at <= now() and (i.removed_at is null or i.removed_at > now()))`,
+          )
+          .between('t.updated_at', updatedSince, null),
     });
   }
 
   create(organizationId: string, input: CreateMeteringPoint): Promise<MeteringPoint> {
     const fields = parseInput(PointFields, input);
-    return this.change(fields.name, async (em) =>
-      em.create(MeteringPoint, { ...fields, organization: organizationId, version: 1 }),
+    return this.insert(organizationId, fields.name, async (em) =>
+      em.create(MeteringPoint, { ...fields, organization: organizationId }),
     );
   }
 
-  async update(organizationId: string, { id, ...changes }: UpdateMeteringPoint): Promise<MeteringPoint> {
-    const { expectedVersion } = parseInput(ExpectedVersion, changes);
-    const updated = await this.change(changes.name, async (em) => {
-      const point = await this.locked(em, organizationId, id);
-      if (expectedVersion != null && expectedVersion !== point.version) {
-        throw new InputError(
-          'CONFLICT',
-          `MeteringPoint ${JSON.stringify(point.name)} has changed: it is at version ${point.version}, not ${expectedVersion}. Read it again and retry.`,
-          'input.expectedVersion',
-        );
-      }
-      return em.assign(point, { ...parseInput(PointFields, merged(point, changes)), updatedAt: new Date() });
-    });
+  async update(
+    organizationId: string,
+    { id, expectedVersion, ...changes }: UpdateMeteringPoint,
+  ): Promise<MeteringPoint> {
+    const edit = { id, expectedVersion, name: changes.name };
+    const updated = await this.edit(organizationId, edit, async (em, point) =>
+      em.assign(point, parseInput(PointFields, merged(point, changes))),
+    );
     await announceRowChanges(this.broker, organizationId, await this.metersAt(updated.id));
     return updated;
   }
 
-  /** Refused while it has installations: they say whose the readings are. */
-  delete(organizationId: string, id: string): Promise<{ id: string }> {
-    return this.remove(organizationId, id, async (em) => {
-      const sql = 'select count(*) as count from installation where metering_point_id = ?';
-      const installations = await countRows(em, sql, [id]);
-      if (installations === 0) return undefined;
-      return `has ${installations} ${installations === 1 ? 'installation, which says' : 'installations, which say'} whose the readings are. Delete ${installations === 1 ? 'it' : 'them'} first if they are wrong, else keep the point.`;
+  /** Refused while it has installations: they say whose the readings are. By force they go with it. */
+  async delete(organizationId: string, deletion: Deletion): Promise<{ id: string }> {
+    let meters: string[] = [];
+    const deleted = await this.remove(organizationId, deletion, {
+      uses: async (em, { id }) => ({
+        links: use(
+          await countRows(em, 'select count(*) as count from installation where metering_point_id = ?', [id]),
+          ['installation', 'installations'],
+          'without which the readings of their time are of no place',
+        ),
+        cure: 'Keep the point, or delete them first if they are wrong',
+      }),
+      unlink: async (em, { id }) => {
+        const gone = await em.execute<{ meter: string }[]>(
+          `delete from installation where metering_point_id = ? returning meter_device_id as meter,
+             installed_at as "installedAt", removed_at as "removedAt"`,
+          [id],
+        );
+        meters = [...new Set(gone.map(({ meter }) => meter))];
+        return { installations: gone };
+      },
     });
-  }
-
-  /** Points where the meter is or was. */
-  private async everOf(organizationId: string, meterDevice: string): Promise<string[]> {
-    const { rows } = await this.database.pool.query<{ id: string }>(
-      'select distinct metering_point_id as id from installation where meter_device_id = $1 and organization_id = $2',
-      [isUuid(meterDevice) ? meterDevice : null, organizationId],
-    );
-    return rows.map(({ id }) => id);
+    await announceRowChanges(this.broker, organizationId, meters);
+    return deleted;
   }
 
   /** Meters that are or were at the point: ingesters keep with them what billing calls it. */

@@ -12,7 +12,7 @@ export interface PageLimits {
   readonly most: number;
 }
 
-const NODE_PAGE: PageLimits = { usual: 50, most: 500 };
+export const NODE_PAGE: PageLimits = { usual: 50, most: 500 };
 
 /** The size of a page; throws `BAD_USER_INPUT` when `first` is outside 1 to `most`. */
 export function pageSize(first: number | null | undefined, { usual, most }: PageLimits): number {
@@ -35,7 +35,7 @@ export function positionOf({ first, after }: PageRequest): PagePosition {
   return { size: pageSize(first, NODE_PAGE), after: after == null ? undefined : idOfCursor(after) };
 }
 
-const cursorOf = (id: string): string => Buffer.from(id, 'latin1').toString('base64url');
+export const cursorOf = (id: string): string => Buffer.from(id, 'latin1').toString('base64url');
 
 /** As `positionOf`, for nodes whose place is several keys: `keyOf` takes what `keyCursor` wrote, or undefined to refuse it. */
 export function positionByKey<K>(
@@ -54,7 +54,8 @@ export function keyCursor(...keys: readonly string[]): string {
   return Buffer.from(JSON.stringify(keys), 'utf8').toString('base64url');
 }
 
-function valuesOfCursor(cursor: string): readonly unknown[] {
+/** What a cursor of several keys holds; empty for any other. */
+export function valuesOfCursor(cursor: string): readonly unknown[] {
   try {
     const values: unknown = JSON.parse(Buffer.from(cursor.slice(0, 4_000), 'base64url').toString('utf8'));
     return Array.isArray(values) ? values : [];
@@ -63,7 +64,7 @@ function valuesOfCursor(cursor: string): readonly unknown[] {
   }
 }
 
-function idOfCursor(cursor: string): string {
+export function idOfCursor(cursor: string): string {
   const id = Buffer.from(cursor.slice(0, 100), 'base64url').toString('latin1');
   if (!isUuid(id)) throw wrongCursor();
   return id;
@@ -81,15 +82,19 @@ export class Page<T extends { readonly id: string }> {
   readonly nodes: T[];
   private readonly hasNextPage: boolean;
 
-  /** @param rows one row more than the page holds when there is a next page */
+  /**
+   * @param rows one row more than the page holds when there is a next page
+   * @param more whether there is one, where `rows` does not tell
+   */
   constructor(
     rows: readonly T[],
     private readonly position: PagePosition<unknown>,
     private readonly count: () => Promise<number>,
     private readonly cursor: (node: T) => string = ({ id }) => cursorOf(id),
+    more: boolean = rows.length > position.size,
   ) {
     this.nodes = rows.slice(0, position.size);
-    this.hasNextPage = rows.length > position.size;
+    this.hasNextPage = more;
   }
 
   get edges(): { cursor: string; node: T }[] {

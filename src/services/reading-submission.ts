@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { canonicalDecimal } from '../domain/decimal.js';
 import { ReadingOrigin } from '../domain/enums.js';
+import type { Database } from '../db/database.js';
 import type { ReadingItem } from '../messaging/contracts.js';
+import { recordAudit } from './audit.js';
 import { parseInput, text, whole } from './input.js';
 import type { ReadingPublisher, UnsentReadings } from './reading-publisher.js';
 
@@ -35,7 +37,10 @@ export type SubmitReadings = Omit<z.input<typeof Submission>, 'origin'> & { orig
 
 /** Readings that come through the API: they go the way of all readings. */
 export class ReadingSubmissionService {
-  constructor(private readonly publisher: ReadingPublisher) {}
+  constructor(
+    private readonly publisher: ReadingPublisher,
+    private readonly database: Pick<Database, 'pool'>,
+  ) {}
 
   /** The number of readings, when the broker has confirmed all. A failure may leave some in; sending again is harmless. */
   async submit(organizationId: string, input: SubmitReadings): Promise<number> {
@@ -48,6 +53,17 @@ export class ReadingSubmissionService {
       collected_at: (collectedAt ?? new Date()).toISOString(),
       readings: items,
     }));
+    // Before them: what came in without an entry could not be told from what a meter sent.
+    await recordAudit(this.database.pool, {
+      organization: organizationId,
+      action: 'submitReadings',
+      subjectType: 'MeterReading',
+      after: {
+        readings: readings.length,
+        meters: new Set(readings.map(({ meter }) => meter)).size,
+        origin: origin ?? ReadingOrigin.PUSH,
+      },
+    });
     await Promise.all(messages.map((message) => this.publisher.publish(message)));
     return readings.length;
   }

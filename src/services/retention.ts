@@ -144,6 +144,17 @@ export async function dropClosedDeadLetters(pool: pg.Pool, signal: AbortSignal):
   );
 }
 
+/** Deletes entries of the audit that are older than `keptDays`. */
+export async function dropOldAuditEntries(pool: pg.Pool, keptDays: number, signal: AbortSignal): Promise<void> {
+  await inBatches(signal, () =>
+    pool.query(
+      `delete from audit_entry where id in (
+         select id from audit_entry where at < now() - $1 * interval '1 day' order by at limit $2)`,
+      [keptDays, BATCH],
+    ),
+  );
+}
+
 /** Repeats `deleteSome` until it finds less than a whole batch. */
 async function inBatches(signal: AbortSignal, deleteSome: () => Promise<pg.QueryResult>): Promise<void> {
   while (!signal.aborted && (await deleteSome()).rowCount === BATCH) await pause(PAUSE_MS, signal);

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import type { Database } from '../db/database.js';
+import { inTransaction, type Database } from '../db/database.js';
 import { BURN_WINDOWS, burnSeverityOf, complianceOf, type BurnRates, type Share } from '../domain/burn-rate.js';
 import { AlertKind, ServiceObjectiveKind, ServiceObjectiveState } from '../domain/enums.js';
 import { canonicalDecimal } from '../domain/decimal.js';
 import { InputError } from '../errors.js';
+import { recordAudit } from './audit.js';
 import { enumeration, parseInput, whole } from './input.js';
 import { burnRatesOf } from './objective-watch.js';
 import { sharesOf } from './objective-shares.js';
@@ -83,14 +84,30 @@ export class ServiceObjectiveService {
       );
     }
     const usual = DEFAULT_OBJECTIVES.find((objective) => objective.kind === kind)!;
-    const { rows } = await this.database.pool.query<Objective>(
-      `insert into service_objective (organization_id, kind, target, max_latency_ms) values ($1, $2, $3, coalesce($4::int, $5::int))
+    const objective = await inTransaction(this.database.pool, async (client) => {
+      const { rows: known } = await client.query<Objective>(
+        `select kind, target, max_latency_ms as "maxLatencyMs" from service_objective
+         where organization_id = $1 and kind = $2 for update`,
+        [organizationId, kind],
+      );
+      const { rows } = await client.query<Objective>(
+        `insert into service_objective (organization_id, kind, target, max_latency_ms) values ($1, $2, $3, coalesce($4::int, $5::int))
        on conflict (organization_id, kind) do update set target = excluded.target,
          max_latency_ms = coalesce($4::int, service_objective.max_latency_ms), updated_at = now()
        returning kind, target, max_latency_ms as "maxLatencyMs"`,
-      [organizationId, kind, target, maxLatencyMs ?? null, usual.maxLatencyMs],
-    );
-    return this.judge(organizationId, rows[0]!);
+        [organizationId, kind, target, maxLatencyMs ?? null, usual.maxLatencyMs],
+      );
+      await recordAudit(client, {
+        organization: organizationId,
+        action: 'setServiceObjective',
+        subjectType: 'ServiceObjective',
+        subjectId: kind,
+        before: known[0] ?? usual,
+        after: rows[0]!,
+      });
+      return rows[0]!;
+    });
+    return this.judge(organizationId, objective);
   }
 
   private async judge(organizationId: string, objective: Objective): Promise<ServiceObjective> {

@@ -1,8 +1,13 @@
 import type { Database } from '../db/database.js';
 import { TaskRunState, type RunOrigin } from '../domain/enums.js';
-import { instantOfUuid, isUuid, leastUuidAt } from '../domain/uuid.js';
+import { OrderDirection, type TaskRunOrderField } from '../domain/orderings.js';
+import { instantOfUuid, leastUuidAt } from '../domain/uuid.js';
+import { Conditions } from './conditions.js';
+import { requireBoundedPages } from './nested-pages.js';
+import { Ordering, type OrderBy, type Orderings } from './ordering.js';
 import { Page, positionOf, wrongCursor, type PagePosition, type PageRequest } from './page.js';
 import { SqlParameters } from './sql.js';
+import type { TaskRunSelection } from './task-run-selection.js';
 
 /** A row of `task_run`, as the API shows it. */
 export interface TaskRunRow {
@@ -32,17 +37,8 @@ export interface TaskRunRow {
   readonly result: Record<string, unknown> | null;
 }
 
-/** Conditions that must all hold. `from` and `to` bound `scheduledFor`, `to` excluded. */
-export interface TaskRunSelection {
-  meterDevice?: string | null;
-  amrTask?: string | null;
-  states?: readonly TaskRunState[] | null;
-  origin?: RunOrigin | null;
-  /** Of runs that ended without success. */
-  errorCode?: string | null;
-  from?: Date | null;
-  to?: Date | null;
-}
+/** Ids carry the slot: in their order runs are in that of time. */
+const ORDERINGS: Orderings<TaskRunOrderField> = { SCHEDULED_FOR: 'id' };
 
 /** States that have an index over their runs, each list as the index has it; runs that succeeded have none. */
 const INDEXED_STATES: readonly (readonly TaskRunState[])[] = [
@@ -83,19 +79,28 @@ export class TaskRunService {
     return rows;
   }
 
-  /** A page of the runs that match, newest first. */
+  /** A page of the runs that match, newest first unless asked otherwise. */
   async page(
     organizationId: string,
     request: PageRequest,
     selection: TaskRunSelection = {},
+    orderBy?: OrderBy<TaskRunOrderField> | null,
   ): Promise<Page<TaskRunRow>> {
-    const position = positionOf(request);
+    const ordering = new Ordering(ORDERINGS, orderBy, OrderDirection.DESC);
+    const { size, after } = ordering.positionOf(request);
+    const position = { size, after: after?.id };
     const parameters = new SqlParameters();
+    const where = conditions(parameters, organizationId, selection);
     const { rows } = await this.database.pool.query<TaskRunRow>(
-      pageSql(conditions(parameters, organizationId, selection), parameters, position),
+      pageSql(where, parameters, position, ordering.direction),
       parameters.values,
     );
-    return new Page(rows, position, () => this.count(organizationId, selection));
+    return new Page(
+      rows,
+      position,
+      () => this.count(organizationId, selection),
+      ({ id }) => ordering.cursorOf({ id, key: null }),
+    );
   }
 
   /** A page of all runs of the organization at one instant, newest id first, of which there are `count`. */
@@ -128,6 +133,7 @@ export class TaskRunService {
     countOf: (parentId: string) => Promise<number>,
   ): Promise<Map<string, Page<TaskRunRow>>> {
     const position = positionOf(request);
+    requireBoundedPages(parentIds.length, position.size);
     const parameters = new SqlParameters();
     const parents = parameters.add(parentIds);
     const where = [...conditions(parameters, organizationId, selection), `r.${PARENT_COLUMN[parent]} = parent.id`];
@@ -179,35 +185,74 @@ export class TaskRunService {
   }
 }
 
-/** Newest first from `position`: by time and then id, as the indexes on (…, scheduled_for) give them. */
-function pageSql(where: readonly string[], parameters: SqlParameters, { after, size }: PagePosition): string {
+/** Newest first from `position`, or oldest: by time and then id, as the indexes on (…, scheduled_for) give them. */
+function pageSql(
+  where: readonly string[],
+  parameters: SqlParameters,
+  { after, size }: PagePosition,
+  direction: OrderDirection = OrderDirection.DESC,
+): string {
   const all = [...where];
   if (after !== undefined) {
     const at = instantOfUuid(after);
     if (at === undefined) throw wrongCursor();
     const time = `${parameters.add(new Date(at))}::timestamptz`;
-    // The plain bound lets the planner leave out the partitions after it; the pair decides within one millisecond.
-    all.push(`r.scheduled_for <= ${time}`, `(r.scheduled_for, r.id) < (${time}, ${parameters.add(after)}::uuid)`);
+    // The plain bound lets the planner leave out the partitions before the page; the pair decides within one millisecond.
+    const sign = direction === OrderDirection.DESC ? '<' : '>';
+    all.push(
+      `r.scheduled_for ${sign}= ${time}`,
+      `(r.scheduled_for, r.id) ${sign} (${time}, ${parameters.add(after)}::uuid)`,
+    );
   }
   return `select ${COLUMNS} from task_run r where ${all.join(' and ')}
-    order by r.scheduled_for desc, r.id desc limit ${parameters.add(size + 1)}`;
+    order by r.scheduled_for ${direction}, r.id ${direction} limit ${parameters.add(size + 1)}`;
 }
 
 function conditions(parameters: SqlParameters, organizationId: string, selection: TaskRunSelection): string[] {
-  const { meterDevice, amrTask, states, origin, errorCode, from, to } = selection;
-  // An id that is no UUID matches nothing, as any other unknown id; the column would refuse it.
-  const uuid = (id: string) => `${parameters.add(isUuid(id) ? id : null)}::uuid`;
-  const where = [`r.organization_id = ${parameters.add(organizationId)}`];
-  if (meterDevice != null) where.push(`r.meter_device_id = ${uuid(meterDevice)}`);
-  if (amrTask != null) where.push(`r.amr_task_id = ${uuid(amrTask)}`);
-  if (states != null) where.push(inStates(parameters, states));
-  if (origin != null) where.push(`r.origin = ${parameters.add(origin)}`);
-  if (errorCode != null) {
-    where.push(inStates(parameters, INDEXED_STATES[2]!), `r.error_code = ${parameters.add(errorCode)}`);
-  }
-  if (from != null) where.push(`r.scheduled_for >= ${parameters.add(from)}`);
-  if (to != null) where.push(`r.scheduled_for < ${parameters.add(to)}`);
-  return where;
+  const { ids, states, errorCode, errorCodes, amrTaskGroup, networkInterface, segment } = selection;
+  const where = new Conditions(parameters)
+    .equals('r.organization_id', organizationId)
+    .id('r.meter_device_id', selection.meterDevice)
+    .ids('r.meter_device_id', selection.meterDevices)
+    .id('r.amr_task_id', selection.amrTask)
+    .ids('r.amr_task_id', selection.amrTasks)
+    .equals('r.origin', selection.origin)
+    .equals('r.meter_execution_type', selection.meterExecutionType)
+    .equals('r.task_call', selection.taskCall)
+    .equals('r.error_code', errorCode)
+    .oneOf('r.error_code', errorCodes)
+    .between('r.scheduled_for', selection.from, selection.to)
+    .between('r.finished_at', selection.finishedFrom, selection.finishedTo)
+    .related(
+      amrTaskGroup,
+      (id) => `r.amr_task_id in (select amr_task_id from amr_task_group_tasks where amr_task_group_id = ${id})
+        and r.meter_device_id in (select meter_device_id from meter_device_task_groups where amr_task_group_id = ${id})`,
+    )
+    .related(
+      networkInterface,
+      (id) => `r.meter_device_id in (select id from meter_device where network_interface_id = ${id})`,
+    )
+    .related(
+      segment,
+      (id) => `r.meter_device_id in (
+        select m.id from meter_device m join network_interface n on n.id = m.network_interface_id where n.segment_id = ${id})`,
+    );
+  const all = [where.sql];
+  if (ids != null) all.push(...withIds(parameters, ids));
+  if (states != null) all.push(inStates(parameters, states));
+  if (errorCode != null || errorCodes != null) all.push(inStates(parameters, INDEXED_STATES[2]!));
+  return all;
+}
+
+/** The instants that the ids carry leave out all other partitions. */
+function withIds(parameters: SqlParameters, ids: readonly string[]): string[] {
+  const known = ids.filter((id) => instantOfUuid(id) !== undefined);
+  if (known.length === 0) return ['false'];
+  const times = known.map((id) => instantOfUuid(id)!);
+  return [
+    `r.id = any(${parameters.add(known)}::uuid[])`,
+    `r.scheduled_for between ${parameters.add(new Date(Math.min(...times)))} and ${parameters.add(new Date(Math.max(...times)))}`,
+  ];
 }
 
 /** Written so that the planner sees which partial indexes hold the runs in these states. */

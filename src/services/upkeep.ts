@@ -13,6 +13,7 @@ import { storeOfStaged } from './ingest/staged-store.js';
 import { forgetGoneWorkers } from './worker-registry.js';
 import {
   dropClosedDeadLetters,
+  dropOldAuditEntries,
   dropOldInvocationKeys,
   dropOldReadings,
   dropOldRuns,
@@ -40,9 +41,10 @@ export async function upkeepWhileLeading(
   {
     runsKeptDays,
     sessionsKeptDays,
+    auditKeptDays,
     readingsKeptDays,
     readingsExchange,
-  }: Pick<Config, 'runsKeptDays' | 'sessionsKeptDays' | 'readingsKeptDays' | 'readingsExchange'>,
+  }: Pick<Config, 'runsKeptDays' | 'sessionsKeptDays' | 'auditKeptDays' | 'readingsKeptDays' | 'readingsExchange'>,
   log: Logger,
   { signal }: Leadership,
 ): Promise<void> {
@@ -77,6 +79,7 @@ export async function upkeepWhileLeading(
     'drop old runs': () => dropOldRuns(pool, runsKeptDays, log),
     'drop old slots': () => dropOldSlots(pool, runsKeptDays, signal),
     'drop old invocation keys': () => dropOldInvocationKeys(pool, runsKeptDays, signal),
+    'drop old audit entries': () => dropOldAuditEntries(pool, auditKeptDays, signal),
     'drop closed dead letters': () => dropClosedDeadLetters(pool, signal),
     ...(readingsKeptDays !== undefined && {
       'drop old readings': () => dropOldReadings(pool, readingsKeptDays, log, signal),

@@ -4,9 +4,11 @@ import { connectionOptions } from '../../src/db/database.js';
 import { AmrSchedule } from '../../src/domain/enums.js';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { latestSlot } from '../../src/domain/schedule.js';
+import { MemoryBroker } from '../../src/messaging/memory-broker.js';
 import { AmrTaskService } from '../../src/services/amr-tasks.js';
 
 import { materialiseDueSlots, type FailedTask } from '../../src/services/slots.js';
+import { silentLog } from '../support/broker.js';
 import { claimDue } from '../support/claim.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { assignTask, insertGroup, insertMeter, insertTask } from '../support/rows.js';
@@ -16,10 +18,12 @@ const TIMINGS = { startByMs: 60_000, sessionCapMs: 60_000 };
 const LONGEST_OFFSET_SECONDS = 20 * 366 * 86_400;
 
 let test: TestDatabase;
+const memoryBroker = new MemoryBroker(silentLog);
 beforeAll(async () => {
   test = await createTestDatabase();
 });
 afterAll(async () => {
+  await memoryBroker.close();
   await test.drop();
 });
 beforeEach(() =>
@@ -283,11 +287,11 @@ it('starts no run before its time, to the millisecond', async () => {
 
 describe('a task that is changed between slots', () => {
   const update = (id: string, changes: object) =>
-    new AmrTaskService(test.database).update(DEFAULT_ORGANIZATION_ID, { id, ...changes });
+    new AmrTaskService(test.database, memoryBroker).update(DEFAULT_ORGANIZATION_ID, { id, ...changes });
 
   it('has no slot from before it was created', async () => {
     const { pool } = test.database;
-    const task = await new AmrTaskService(test.database).create(DEFAULT_ORGANIZATION_ID, {
+    const task = await new AmrTaskService(test.database, memoryBroker).create(DEFAULT_ORGANIZATION_ID, {
       name: 'new',
       schedule: AmrSchedule.YEARLY,
       meterExecutionType: 'generic_lis200',

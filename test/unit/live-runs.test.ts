@@ -10,6 +10,9 @@ const run = (id: string, state: TaskRunState, more: Partial<RunRow> = {}): RunRo
   origin: RunOrigin.ON_DEMAND,
   scheduledFor: new Date('2026-01-31T09:00:00Z'),
   errorCode: null,
+  meterExecutionType: 'generic_lis200',
+  taskCall: 'set_time',
+  finishedAt: null,
   ...more,
 });
 

@@ -21,16 +21,28 @@ export type AmrSchedule =
 
 /** Tasks that meet all conditions given. */
 export type AmrTaskFilter = {
+  /** Tasks in this group. */
+  amrTaskGroup?: string | null | undefined;
+  /** Tasks with one of these ids. */
+  ids?: Array<string> | null | undefined;
   /** Active tasks, or inactive ones. */
   isActive?: boolean | null | undefined;
-  /** Tasks of this execution type. */
+  /** Tasks that run for this meter, through a group or for it only. */
+  meterDevice?: string | null | undefined;
+  /** Tasks of this execution type, e.g. generic_lis200. */
   meterExecutionType?: string | null | undefined;
   /** The whole name. */
   name?: string | null | undefined;
   /** Part of the name, in any case. */
   nameContains?: string | null | undefined;
+  /** Beginning of the name, in any case, e.g. EK280-. */
+  nameStartsWith?: string | null | undefined;
   /** Tasks due so. */
   schedule?: AmrSchedule | null | undefined;
+  /** Tasks of this call, e.g. read_archive_by_offset_seconds. */
+  taskCall?: string | null | undefined;
+  /** Tasks created or changed at this time or later, e.g. 2026-01-31T09:00:00Z. */
+  updatedSince?: string | null | undefined;
 };
 
 /** What happens to slots missed while no scheduler ran. */
@@ -188,22 +200,56 @@ export type InvokeTaskInput = {
 
 /** Meters that meet all conditions given. */
 export type MeterDeviceFilter = {
+  /** Meters that this task runs for, through a group or on its own. */
+  amrTask?: string | null | undefined;
   /** Meters that refused their credentials and are left alone since, or all others. */
   credentialsRejected?: boolean | null | undefined;
   /** The id in the utility's own system. */
   externalReference?: string | null | undefined;
+  /** One of these ids in the utility's own system. */
+  externalReferences?: Array<string> | null | undefined;
+  /** Meters with credentials stored, or those without. */
+  hasCredentials?: boolean | null | undefined;
+  /** Meters with an interface, or those without. */
+  hasNetworkInterface?: boolean | null | undefined;
+  /** Meters without one: silent since this time, or never read. */
+  hasNoReadingsSince?: string | null | undefined;
+  /** Meters with a reading measured at this time or later, e.g. 2026-01-31T09:00:00Z. */
+  hasReadingsSince?: string | null | undefined;
   /** Meters with one of these ids. */
   ids?: Array<string> | null | undefined;
+  /** Meters that are at a metering point now, or those that are at none. */
+  isInstalled?: boolean | null | undefined;
   /** Meters at this point of their service life. */
   lifeCycle?: MeterLifeCycle | null | undefined;
+  /** Meters at one of these points of their service life. */
+  lifeCycles?: Array<MeterLifeCycle> | null | undefined;
+  /** The whole name of the maker. */
+  manufacturer?: string | null | undefined;
+  /** Meters that are at this metering point now. */
+  meteringPoint?: string | null | undefined;
+  /** The maker's whole name of the device type. */
+  model?: string | null | undefined;
   /** The whole name. */
   name?: string | null | undefined;
   /** Part of the name, in any case. */
   nameContains?: string | null | undefined;
+  /** Beginning of the name, in any case, e.g. EK280-. */
+  nameStartsWith?: string | null | undefined;
+  /** Meters reached over this interface. */
+  networkInterface?: string | null | undefined;
+  /** Meters whose interface is in this segment. */
+  segment?: string | null | undefined;
   /** The whole serial number. */
   serialNumber?: string | null | undefined;
+  /** One of these serial numbers. */
+  serialNumbers?: Array<string> | null | undefined;
   /** Meters in this task group. */
   taskGroup?: string | null | undefined;
+  /** Meters in one of these task groups. */
+  taskGroups?: Array<string> | null | undefined;
+  /** Meters created or changed at this time or later, e.g. 2026-01-31T09:00:00Z. */
+  updatedSince?: string | null | undefined;
 };
 
 /** Where a meter is in its service life. */
@@ -342,16 +388,38 @@ export type SubmitReadingsInput = {
 export type TaskRunFilter = {
   /** Runs of this task. */
   amrTask?: string | null | undefined;
+  /** Runs of the tasks of this group on meters of this group. Lists only. */
+  amrTaskGroup?: string | null | undefined;
+  /** Runs of one of these tasks. */
+  amrTasks?: Array<string> | null | undefined;
   /** Runs that ended FAILED, EXPIRED or CANCELLED with this error code, e.g. TIMEOUT. */
   errorCode?: string | null | undefined;
+  /** Runs that ended so with one of these error codes. */
+  errorCodes?: Array<string> | null | undefined;
+  /** Runs that ended at this time or later. */
+  finishedFrom?: string | null | undefined;
+  /** Runs that ended before this time. */
+  finishedTo?: string | null | undefined;
   /** Runs scheduled for this time or later. */
   from?: string | null | undefined;
+  /** Runs with one of these ids. */
+  ids?: Array<string> | null | undefined;
   /** Runs on this meter. */
   meterDevice?: string | null | undefined;
+  /** Runs on one of these meters. */
+  meterDevices?: Array<string> | null | undefined;
+  /** Runs of this execution type, e.g. generic_lis200. */
+  meterExecutionType?: string | null | undefined;
+  /** Runs on meters reached over this interface. Lists only. */
+  networkInterface?: string | null | undefined;
   /** Runs made so. */
   origin?: RunOrigin | null | undefined;
+  /** Runs on meters whose interface is in this segment. Lists only. */
+  segment?: string | null | undefined;
   /** Runs in one of these states. */
   states?: Array<TaskRunState> | null | undefined;
+  /** Runs of this call, e.g. set_time. */
+  taskCall?: string | null | undefined;
   /** Runs scheduled for before this time. */
   to?: string | null | undefined;
 };
@@ -389,6 +457,8 @@ export type TaskRunSummaryFilter = {
 export type UpdateAmrTaskGroupInput = {
   /** Free text. */
   description?: string | null | undefined;
+  /** The version you read: CONFLICT when the group has changed since. */
+  expectedVersion?: number | null | undefined;
   /** The group to change. */
   id: string;
   /** Unique in the organization, 1 to 150 characters. */
@@ -405,6 +475,8 @@ export type UpdateAmrTaskInput = {
   deadlineSeconds?: number | null | undefined;
   /** Free text. */
   description?: string | null | undefined;
+  /** The version you read: CONFLICT when the task has changed since. */
+  expectedVersion?: number | null | undefined;
   /** The task to change. */
   id: string;
   /** Whether its slots are run. Default true. */
@@ -465,6 +537,8 @@ export type UpdateMeterDeviceInput = {
 export type UpdateNetworkInterfaceInput = {
   /** Line speed in baud (SERIAL). */
   baudRate?: number | null | undefined;
+  /** The version you read: CONFLICT when the interface has changed since. */
+  expectedVersion?: number | null | undefined;
   /** Host name or address (TCP). */
   host?: string | null | undefined;
   /** The interface to change. */
@@ -487,6 +561,8 @@ export type UpsertSeriesInput = {
   affectedByVoltageTransformer?: boolean | null | undefined;
   /** Free text. */
   description?: string | null | undefined;
+  /** The version you read: CONFLICT when the series has changed since. */
+  expectedVersion?: number | null | undefined;
   /** What the values mean. Default UNKNOWN. */
   kind?: SeriesKind | null | undefined;
   /** Factor from a stored value to the unit, above 0. Default "1". */
