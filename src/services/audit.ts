@@ -48,5 +48,16 @@ function valuesOf({ organization, subjectType, subjectId, before, after, ...give
   ];
 }
 
-const asJson = (value: object | undefined): string | null =>
-  value === undefined ? null : withoutSecrets(JSON.stringify(value)).text;
+/** Named like a secret, and none. */
+const NO_SECRETS: ReadonlySet<string> = new Set(['credentialsRejectedAt']);
+
+function asJson(value: object | undefined): string | null {
+  if (value === undefined) return null;
+  const fields = Object.entries(value);
+  const harmless = fields.filter(([name]) => NO_SECRETS.has(name));
+  const rest = JSON.stringify(Object.fromEntries(fields.filter(([name]) => !NO_SECRETS.has(name))));
+  const clean = withoutSecrets(rest).text;
+  return harmless.length === 0
+    ? clean
+    : JSON.stringify({ ...(JSON.parse(clean) as object), ...Object.fromEntries(harmless) });
+}

@@ -76,10 +76,10 @@ export class Ordering {
   /** Condition of rows behind a place. */
   behindSql(alias: string, { key, id }: Place, parameters: SqlParameters): string {
     const sign = this.direction === OrderDirection.ASC ? '>' : '<';
-    const afterId = `${alias}.id ${sign} ${parameters.add(id)}::uuid`;
-    if (this.#key === 'id') return afterId;
+    const afterId = () => `${alias}.id ${sign} ${parameters.add(id)}::uuid`;
+    if (this.#key === 'id') return afterId();
     const column = `${alias}.${this.#key.column}`;
-    if (key === null) return `${column} is null and ${afterId}`;
+    if (key === null) return `${column} is null and ${afterId()}`;
     const pair = `(${column}, ${alias}.id) ${sign} (${parameters.add(key)}::${this.#key.type}, ${parameters.add(id)}::uuid)`;
     return this.#key.nullable ? `(${pair} or ${column} is null)` : pair;
   }

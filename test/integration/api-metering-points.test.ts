@@ -110,8 +110,8 @@ describe('metering points', () => {
     const meter = await insertMeter(api.database.pool, 'kept meter');
     const stay = await install(id, meter, '2026-01-01T00:00:00Z');
     const del = (kind: string, which: string) => `mutation { delete${kind}(input: {id: "${which}"}) { id } }`;
-    expect((await api.failure(del('MeteringPoint', id))).message).toMatch(/has 1 installation/);
-    expect((await api.failure(del('MeterDevice', meter))).message).toMatch(/has 1 installation/);
+    expect((await api.failure(del('MeteringPoint', id))).message).toMatch(/is in use: 1 installation/);
+    expect((await api.failure(del('MeterDevice', meter))).message).toMatch(/is in use: 1 installation/);
     await api.run(del('Installation', stay.id));
     await api.run(del('MeteringPoint', id));
     await api.run(del('MeterDevice', meter));

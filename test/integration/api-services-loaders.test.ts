@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { createTestApi, type TestApi } from '../support/api.js';
 import { testBrokers } from '../support/broker.js';
 import { assignTask, insertGroup, insertInterface, insertMeter, insertTask } from '../support/rows.js';
+import { countStatements } from '../support/statements.js';
 
 const METERS = 50;
 const brokers = testBrokers('memory:');
@@ -33,17 +32,6 @@ afterAll(async () => {
   await api?.drop();
   await brokers.dispose();
 });
-
-/** The ORM brings a driver of its own: the statements of both count. */
-function countStatements() {
-  const orm = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql'));
-  const drivers = new Set([pg, orm('pg') as typeof pg]);
-  const spies = [...drivers].map((driver) => vi.spyOn(driver.Client.prototype, 'query'));
-  return {
-    count: () => spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0),
-    restore: () => spies.forEach((spy) => spy.mockRestore()),
-  };
-}
 
 const RUNS = 'nodes { id state meterDevice { name } amrTask { name } } totalCount';
 const EVERYTHING = `query ($first: Int!) { meterDevices(first: $first) { totalCount nodes {
@@ -88,9 +76,9 @@ it('counts a list only when its total is asked for', async () => {
   const statements = countStatements();
   try {
     await api.run('{ meterDevices { nodes { id } } }');
-    expect(statements.count()).toBe(1);
+    expect(statements.count()).toBe(2);
     await api.run('{ meterDevices { nodes { id } totalCount } }');
-    expect(statements.count()).toBe(3);
+    expect(statements.count()).toBe(5);
   } finally {
     statements.restore();
   }

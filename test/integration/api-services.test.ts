@@ -193,12 +193,16 @@ it('keeps the runs of a task that is deleted', async () => {
     `mutation { invokeAmrTask(input: {amrTask: "${task.id}", meterDevice: "${meter.id}"}) { taskRun { id amrTask { id } } } }`,
   );
   expect(invokeAmrTask.taskRun.amrTask.id).toBe(task.id);
-  await api.run(remove('AmrTask', task.id));
-  expect(await api.run(`{ taskRun(id: "${invokeAmrTask.taskRun.id}") { amrTask { id } meterDevice { id } } }`)).toEqual(
-    {
-      taskRun: { amrTask: null, meterDevice: { id: meter.id } },
-    },
-  );
+  expect(await api.failure(remove('AmrTask', task.id))).toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('1 run that has not ended') as string,
+  });
+  await api.run(`mutation { deleteAmrTask(input: {id: "${task.id}", force: true}) { id } }`);
+  expect(
+    await api.run(`{ taskRun(id: "${invokeAmrTask.taskRun.id}") { state amrTask { id } meterDevice { id } } }`),
+  ).toEqual({
+    taskRun: { state: 'CANCELLED', amrTask: null, meterDevice: { id: meter.id } },
+  });
   expect(await api.failure(remove('MeterDevice', meter.id))).toMatchObject({
     code: 'CONFLICT',
     message: expect.stringContaining('RETIRED') as string,
@@ -230,6 +234,10 @@ it('does not delete what is in use, and says by what', async () => {
   await api.run(remove('MeterDevice', meter.id));
   await api.run(remove('NetworkInterface', networkInterface.id));
   await api.run(remove('Segment', createSegment.segment.id));
+  expect(await api.failure(remove('AmrTaskGroup', group.id))).toMatchObject({
+    message: expect.stringContaining('1 task') as string,
+  });
+  await api.run(`mutation { updateAmrTaskGroup(input: {id: "${group.id}", tasks: []}) { amrTaskGroup { id } } }`);
   await api.run(remove('AmrTaskGroup', group.id));
   expect(await api.run(`{ amrTask(id: "${task}") { groups { id } } }`)).toEqual({ amrTask: { groups: [] } });
   expect(await api.failure(remove('AmrTaskGroup', group.id))).toMatchObject({ code: 'NOT_FOUND' });
