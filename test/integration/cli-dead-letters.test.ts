@@ -83,3 +83,11 @@ it('lists, redrives and discards groups of dead letters', async () => {
   });
   expect(await deadLetters()).toMatchObject({ code: 0, out: [], notes: 'There are no dead letters.' });
 });
+
+it('says so when nothing matches, and does not look like success', async () => {
+  for (const args of [['--redrive'], ['--redrive', '--dry-run'], ['--discard', '--reason', 'old']])
+    expect(await deadLetters('--fingerprint', 'nope', ...args)).toMatchObject({
+      ...{ code: 1, out: [] },
+      notes: expect.stringMatching(/No dead letter that waits has the fingerprint "nope"/) as string,
+    });
+});
