@@ -24,7 +24,7 @@ function textScalar<T>(name: string, description: string, parse: (text: string) 
 
 export const DateTime = textScalar<Date>(
   'DateTime',
-  'ISO 8601. Input must carry an offset or Z; output is UTC with milliseconds.',
+  'ISO 8601, e.g. 2026-01-31T10:00:00+01:00. Input must carry an offset or Z; output is UTC with milliseconds, e.g. 2026-01-31T09:00:00.000Z.',
   (text) => {
     const ms = parseInstant(text);
     if (ms === undefined) {
@@ -49,7 +49,7 @@ export const Decimal = textScalar<string>(
 
 export const Cursor = textScalar<string>(
   'Cursor',
-  'Opaque, strictly rising commit position.',
+  'Opaque, strictly rising commit position, e.g. 000000002k1000004: pass on what a reading or oldestCursor gave, nothing else.',
   (text) => {
     if (text === '' || text.length > 200) throw wrong('Cursor must be one that a subscription gave.');
     return text;
@@ -59,7 +59,7 @@ export const Cursor = textScalar<string>(
 
 export const Bytes = textScalar<Buffer>(
   'Bytes',
-  'Base64.',
+  'Base64 with padding, e.g. eyJhIjogMX0=.',
   (text) => {
     const bytes = Buffer.from(text, 'base64');
     // Encoding again catches characters that the decoder skips.

@@ -28,7 +28,11 @@ export class PlanAmrTaskInput {
   })
   taskCall?: string;
 
-  @Field(() => JSONObject, { nullable: true, description: 'Arguments of the call. Default {}.' })
+  @Field(() => JSONObject, {
+    nullable: true,
+    description:
+      'Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}. Default {}.',
+  })
   taskKwargs?: Record<string, unknown>;
 
   @Field(() => Int, {

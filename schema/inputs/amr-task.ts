@@ -19,7 +19,8 @@ class AmrTaskOptions {
 
   @Field(() => JSONObject, {
     nullable: true,
-    description: 'Arguments of the call; see meterExecutionTypes. Default {}.',
+    description:
+      'Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}; see meterExecutionTypes. Default {}.',
   })
   taskKwargs?: Record<string, unknown>;
 

@@ -14,7 +14,8 @@ export class InvokeTaskInput {
 
   @Field(() => JSONObject, {
     nullable: true,
-    description: 'Arguments of the call; see meterExecutionTypes. Default {}.',
+    description:
+      'Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}; see meterExecutionTypes. Default {}.',
   })
   taskKwargs?: Record<string, unknown>;
 
@@ -32,7 +33,8 @@ export class InvokeTaskInput {
 
   @Field(() => String, {
     nullable: true,
-    description: "The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ.",
+    description:
+      "The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ. E.g. a UUID of your own.",
   })
   idempotencyKey?: string | null;
 }

@@ -16,7 +16,7 @@ export class NewMeterReadingInput {
   @Field(() => Decimal, { description: 'The exact value.' })
   value!: string;
 
-  @Field(() => String, { nullable: true, description: 'Unit of the value, 1 to 20 characters.' })
+  @Field(() => String, { nullable: true, description: 'Unit of the value, 1 to 20 characters, e.g. m3.' })
   unit?: string | null;
 
   @Field(() => Int, { nullable: true, description: 'Status bits, see docs/messages.md. Default 0: good.' })

@@ -14,8 +14,8 @@ export interface Audited extends Caller {
   /** Absent where it is about several. */
   readonly subjectId?: string;
   /** What it was and what it became. Values under keys such as `password` are hidden. */
-  readonly before?: object;
-  readonly after?: object;
+  readonly before?: unknown;
+  readonly after?: unknown;
 }
 
 /**
@@ -51,8 +51,9 @@ function valuesOf({ organization, subjectType, subjectId, before, after, ...give
 /** Named like a secret, and none. */
 const NO_SECRETS: ReadonlySet<string> = new Set(['credentialsRejectedAt']);
 
-function asJson(value: object | undefined): string | null {
-  if (value === undefined) return null;
+function asJson(value: unknown): string | null {
+  if (value == null) return null;
+  if (typeof value !== 'object' || Array.isArray(value)) return withoutSecrets(JSON.stringify(value)).text;
   const fields = Object.entries(value);
   const harmless = fields.filter(([name]) => NO_SECRETS.has(name));
   const rest = JSON.stringify(Object.fromEntries(fields.filter(([name]) => !NO_SECRETS.has(name))));

@@ -43,7 +43,10 @@ interface Invoked {
 const INVOKE = `mutation ($input: InvokeAmrTaskGroupInput!, $first: Int) { invokeAmrTaskGroup(input: $input) {
   count scheduledFor taskRuns(first: $first) { totalCount pageInfo { hasNextPage endCursor } nodes {
     id origin state meterDevice { id } amrTask { id } scheduledFor notBefore deadline errorCode errorMessage } } } }`;
-const invoke = async (amrTaskGroup: string, more: { meterDevices?: string[]; first?: number } = {}) => {
+const invoke = async (
+  amrTaskGroup: string,
+  more: { meterDevices?: string[]; first?: number; idempotencyKey?: string } = {},
+) => {
   const { first, ...input } = more;
   const data = await api.run<{ invokeAmrTaskGroup: Invoked }>(INVOKE, { input: { amrTaskGroup, ...input }, first });
   return data.invokeAmrTaskGroup;
@@ -274,5 +277,35 @@ it('refuses more runs than one invocation may make, and says how many it would b
     code: 'LIMIT_EXCEEDED',
     field: 'input.meterDevices',
     message: expect.stringMatching(/31 tasks on 10000 meters are 310000 runs.*300000.*meterDevices/) as string,
+  });
+});
+
+it('makes the runs of one idempotency key once, however many ask at once and whatever the group is by then', async () => {
+  const [one, other] = await insertMeters('keyed', 2);
+  const task = await insertTask(pool, 'keyed task');
+  const group = await insertGroup(pool, 'keyed group', [task], [one!, other!]);
+  const before = await runCount();
+  const invoked = await Promise.all(Array.from({ length: 4 }, () => invoke(group, { idempotencyKey: 'once' })));
+  expect(new Set(invoked.map(({ scheduledFor }) => scheduledFor)).size).toBe(1);
+  expect(invoked.map(({ count }) => count)).toEqual([2, 2, 2, 2]);
+  await pool.query('delete from meter_device_task_groups where meter_device_id = $1', [other]);
+  const again = await invoke(group, { idempotencyKey: 'once' });
+  expect(again).toMatchObject({ count: 2, scheduledFor: invoked[0]!.scheduledFor, taskRuns: { totalCount: 2 } });
+  expect(pairs(again.taskRuns.nodes)).toEqual(pairs(invoked[0]!.taskRuns.nodes));
+  expect((await runCount()) - before).toBe(2);
+
+  const taken = (input: object) =>
+    api.failure(INVOKE, { input: { amrTaskGroup: group, idempotencyKey: 'once', ...input } });
+  expect(await taken({ meterDevices: [one] })).toMatchObject({
+    ...{ code: 'CONFLICT', field: 'input.idempotencyKey' },
+    message: expect.stringMatching(/another invocation of a group/) as string,
+  });
+  const single = { amrTask: task, meterDevice: one, idempotencyKey: 'once' };
+  const INVOKE_TASK = 'mutation ($input: InvokeAmrTaskInput!) { invokeAmrTask(input: $input) { taskRun { id } } }';
+  expect(await api.failure(INVOKE_TASK, { input: single })).toMatchObject({ field: 'input.idempotencyKey' });
+  const keyed = { ...single, idempotencyKey: 'single' };
+  expect(await api.run(INVOKE_TASK, { input: keyed })).toEqual(await api.run(INVOKE_TASK, { input: keyed }));
+  expect(await taken({ idempotencyKey: 'single' })).toMatchObject({
+    message: expect.stringMatching(/a single call/) as string,
   });
 });

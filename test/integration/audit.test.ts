@@ -62,12 +62,13 @@ describe('the audit', () => {
     const example = mutationExamples(api)[name];
     if (!example)
       throw new Error(`Give ${name} an example in test/support/mutation-examples.ts: every mutation is audited.`);
-    const { input, subjectType, before, after } = await example();
+    const { input, subjectType, before, after, entries: expected = 1 } = await example();
     const earlier = (await entries()).length;
     const { errors } = await mutate(name, input);
     expect(errors).toBeUndefined();
     const written = (await entries()).slice(earlier);
-    expect(written).toHaveLength(1);
+    expect(written).toHaveLength(expected);
+    for (const entry of written) expect(entry).toMatchObject({ actor: 'operator', action: name });
     expect(written[0]).toMatchObject({
       ...{ actor: 'operator', source: '192.0.2.7', action: name, subject_type: subjectType },
       ...(before && { before }),

@@ -11,6 +11,8 @@ export interface MutationExample {
   readonly subjectType: string;
   readonly after?: object;
   readonly before?: object;
+  /** How many it writes; the first is the one that is looked at. @default 1 */
+  readonly entries?: number;
 }
 
 let serial = 0;

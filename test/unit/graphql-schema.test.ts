@@ -1,4 +1,4 @@
-import { isEnumType, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
+import { isEnumType, isInputObjectType, isInterfaceType, isObjectType, isScalarType } from 'graphql';
 import { expect, it } from 'vitest';
 import { buildGraphqlSchema } from '../../src/graphql/schema.js';
 
@@ -46,4 +46,21 @@ it('returns rows in connections, apart from lists that are bounded by themselves
     'serviceObjectives',
     'workers',
   ]);
+});
+
+it('gives an example where a format matters', () => {
+  const ours = types.filter((type) => isScalarType(type) && !/^(String|Int|Float|Boolean|ID)$/.test(type.name));
+  expect(ours.length).toBeGreaterThan(4);
+  const formats =
+    /^(taskKwargs|nameStartsWith|meterExecutionType|taskCall|unit|credentials|timeZone|idempotencyKey|errorCode)$/;
+  const fields = types
+    .filter(isInputObjectType)
+    .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })))
+    .filter(({ field }) => formats.test(field.name));
+  const places = [
+    ...ours.map(({ name, description }) => ({ name, description })),
+    ...fields.map(({ type, field }) => ({ name: `${type.name}.${field.name}`, description: field.description })),
+  ];
+  const without = places.filter(({ description }) => !/e\.g\.|such as/i.test(description ?? ''));
+  expect(without.map(({ name }) => name)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RunOrigin, TaskRunState } from '../../src/domain/enums.js';
+import { requireRunsAlone } from '../../src/services/task-run-selection.js';
 import { matchesRun, RunInbox, streamRuns, type RunRow } from '../../src/graphql/run-stream.js';
 
 const run = (id: string, state: TaskRunState, more: Partial<RunRow> = {}): RunRow => ({
@@ -111,6 +112,26 @@ describe('live runs', () => {
     [{ to: new Date('2026-01-31T09:00:00Z') }, false],
   ])('match %j: %s', (filter, expected) => {
     expect(matchesRun(filter, run('a', TaskRunState.RUNNING, { errorCode: 'TIMEOUT' }))).toBe(expected);
+  });
+
+  it.each([
+    [{ ids: ['A', 'b'] }, true],
+    [{ ids: ['b'] }, false],
+    [{ meterDevices: ['METER'] }, true],
+    [{ amrTasks: ['task'] }, false],
+    [{ taskCall: 'set_time', meterExecutionType: 'generic_lis200' }, true],
+    [{ taskCall: 'read' }, false],
+    [{ errorCodes: ['BUSY', 'TIMEOUT'] }, true],
+    [{ finishedFrom: new Date('2026-01-31T09:00:00Z') }, true],
+    [{ finishedTo: new Date('2026-01-31T09:00:00Z') }, false],
+  ])('match %j as lists do', (filter, expected) => {
+    const finishedAt = new Date('2026-01-31T09:01:00Z');
+    expect(matchesRun(filter, run('a', TaskRunState.FAILED, { errorCode: 'TIMEOUT', finishedAt }))).toBe(expected);
+  });
+
+  it('refuse what a run alone does not tell', () => {
+    expect(() => requireRunsAlone({ segment: 'x' })).toThrow(/filter.segment is for lists/);
+    expect(() => requireRunsAlone({ meterDevices: ['x'] })).not.toThrow();
   });
 
   it('match an error only once it is the last', () => {

@@ -86,7 +86,7 @@ export type CreateAmrTaskInput = {
   schedule: AmrSchedule;
   /** e.g. read_archive_by_offset_seconds; see meterExecutionTypes. */
   taskCall: string;
-  /** Arguments of the call; see meterExecutionTypes. Default {}. */
+  /** Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}; see meterExecutionTypes. Default {}. */
   taskKwargs?: Record<string, unknown> | null | undefined;
 };
 
@@ -184,7 +184,7 @@ export type IngestStrategy =
 export type InvokeTaskInput = {
   /** Seconds after the earliest start after which the run is EXPIRED. Default 600. */
   deadlineSeconds?: number | null | undefined;
-  /** The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ. */
+  /** The same key again returns the first call's run; CONFLICT when meter, call or kwargs differ. E.g. a UUID of your own. */
   idempotencyKey?: string | null | undefined;
   /** The meter to carry it out on. */
   meterDevice: string;
@@ -194,7 +194,7 @@ export type InvokeTaskInput = {
   runOffsetSeconds?: number | null | undefined;
   /** e.g. read_archive_by_offset_seconds; see meterExecutionTypes. */
   taskCall: string;
-  /** Arguments of the call; see meterExecutionTypes. Default {}. */
+  /** Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}; see meterExecutionTypes. Default {}. */
   taskKwargs?: Record<string, unknown> | null | undefined;
 };
 
@@ -292,7 +292,7 @@ export type NewMeterReadingInput = {
   status?: number | null | undefined;
   /** When it was measured; of an interval its end. */
   timestamp: string;
-  /** Unit of the value, 1 to 20 characters. */
+  /** Unit of the value, 1 to 20 characters, e.g. m3. */
   unit?: string | null | undefined;
   /** The exact value. */
   value: string;
@@ -316,7 +316,7 @@ export type PlanAmrTaskInput = {
   schedule?: AmrSchedule | null | undefined;
   /** e.g. read_archive_by_offset_seconds. Needed without amrTask. */
   taskCall?: string | null | undefined;
-  /** Arguments of the call. Default {}. */
+  /** Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}. Default {}. */
   taskKwargs?: Record<string, unknown> | null | undefined;
 };
 
@@ -493,7 +493,7 @@ export type UpdateAmrTaskInput = {
   schedule?: AmrSchedule | null | undefined;
   /** e.g. read_archive_by_offset_seconds; see meterExecutionTypes. */
   taskCall?: string | null | undefined;
-  /** Arguments of the call; see meterExecutionTypes. Default {}. */
+  /** Arguments of the call, e.g. {"offset_seconds": 3600, "archive_number": 3, "control_position": 3}; see meterExecutionTypes. Default {}. */
   taskKwargs?: Record<string, unknown> | null | undefined;
 };
 
