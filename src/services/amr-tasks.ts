@@ -4,7 +4,7 @@ import type { Database } from '../db/database.js';
 import { AmrSchedule, CatchUpPolicy } from '../domain/enums.js';
 import { nextSlot } from '../domain/schedule.js';
 import { periodSeconds } from '../domain/schedule-limits.js';
-import { AmrTaskOrderField } from '../domain/orderings.js';
+import type { AmrTaskOrderField } from '../domain/orderings.js';
 import { InputError } from '../errors.js';
 import type { Broker } from '../messaging/broker.js';
 import { description, enumeration, flag, jsonObject, merged, name, parseInput, text, whole } from './input.js';

@@ -18,7 +18,7 @@ export function auditedFields(row: object, { props }: Pick<EntityMetadata, 'prop
     // Not loaded.
     if (LEFT_OUT.has(name) || value === undefined) continue;
     if (value instanceof Collection) {
-      if (value.isInitialized()) fields[name] = (value.getIdentifiers() as string[]).toSorted();
+      if (value.isInitialized()) fields[name] = value.getIdentifiers<string>().sort();
     } else if (hidden) fields[name] = value === null ? null : HIDDEN;
     else if (kind === ReferenceKind.MANY_TO_ONE) fields[name] = (value as { id: string } | null)?.id ?? null;
     else fields[name] = value;

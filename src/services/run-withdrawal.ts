@@ -22,10 +22,13 @@ export interface Withdrawn {
   readonly atMeters: readonly string[];
 }
 
+/** In the words of the partial indexes: open runs are few, those of a task or a meter many. */
+const NOT_ENDED = `(r.state = 'pending' or r.state in ('dispatched', 'running'))`;
+
 /** How many runs have not ended among those that `where`, with its parameters, selects of `task_run r`. */
 export async function countOpenRuns(em: SqlEntityManager, where: string, parameters: unknown[]): Promise<number> {
   const [row] = await em.execute<{ count: number }[]>(
-    `select count(*)::int as count from task_run r where r.state in ('pending', 'dispatched', 'running') and ${where}`,
+    `select count(*)::int as count from task_run r where ${NOT_ENDED} and ${where}`,
     parameters,
   );
   return row!.count;
