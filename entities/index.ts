@@ -1,3 +1,4 @@
+import { ApiToken } from './api-token.js';
 import { AmrTaskGroup } from './amr-task-group.js';
 import { AmrTask } from './amr-task.js';
 import { AuditEntry } from './audit-entry.js';
@@ -46,11 +47,13 @@ export const entities = [
   ReadingLog,
   DeadLetter,
   AuditEntry,
+  ApiToken,
 ];
 
 export {
   AmrTask,
   AmrTaskGroup,
+  ApiToken,
   AuditEntry,
   DeadLetter,
   Installation,

@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 export type { Logger } from 'pino';
 
 /** Paths that never reach a log line, wherever they appear one level down. */
-const REDACTED = ['credentials', 'password', 'authorization', 'sealed_credentials', 'privateKey'];
+const REDACTED = ['credentials', 'password', 'authorization', 'token', 'secret', 'sealed_credentials', 'privateKey'];
 
 /** The process's logger. Lines go to stderr; stdout belongs to ready lines and command output. */
 export function createLogger(config: Pick<Config, 'logLevel' | 'logFormat'>, name: string): Logger {

@@ -147,3 +147,10 @@ export const READING_ORIGIN_CODES: readonly ReadingOrigin[] = [
   ReadingOrigin.PUSH,
   ReadingOrigin.IMPORT,
 ];
+
+/** What a caller of the API may do. Each may do what those before it may. */
+export enum Role {
+  VIEWER = 'viewer',
+  OPERATOR = 'operator',
+  ADMIN = 'admin',
+}

@@ -161,6 +161,8 @@ export const ControlMessage = z.discriminatedUnion('type', [
     organization: z.uuid(),
     meters: z.array(z.uuid()).max(10_000).optional(),
   }),
+  /** To servers: these API tokens are good for nothing from now on. */
+  z.object({ type: z.literal('tokens_revoked'), tokens: z.array(z.uuid()) }),
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

@@ -2,6 +2,7 @@ import type { Database } from '../db/database.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Logger } from '../telemetry.js';
 import { AlertService } from './alerts.js';
+import { ApiTokenService } from './api-tokens.js';
 import { AuditEntryService } from './audit-entries.js';
 import { AmrTaskGroupService } from './amr-task-groups.js';
 import { AmrTaskService } from './amr-tasks.js';
@@ -79,6 +80,7 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     lossAccount: new LossAccountService(database),
     serviceObjectives: new ServiceObjectiveService(database),
     alerts: new AlertService(database),
+    apiTokens: new ApiTokenService(database, broker, log),
     auditEntries: new AuditEntryService(database),
     deadLetters: new DeadLetterService(database),
     redrive: new RedriveService(database, broker, log),
