@@ -11,6 +11,7 @@ import {
   NetworkInterfaceKind,
   ReadingOrigin,
   RevisionPolicy,
+  Role,
   RunOrigin,
   SeriesKind,
   ServiceObjectiveKind,
@@ -208,5 +209,15 @@ registerEnumType(RevisionPolicy, {
   valuesConfig: {
     KEEP_FIRST: { description: 'The one taken from the meter first.' },
     TAKE_LATEST: { description: 'The one taken from the meter last.' },
+  },
+});
+
+registerEnumType(Role, {
+  name: 'Role',
+  description: 'What a caller of the API may do. Each may do what those before it may.',
+  valuesConfig: {
+    VIEWER: { description: 'Queries and subscriptions.' },
+    OPERATOR: { description: 'Meters, tasks, runs, readings and dead letters that are put back.' },
+    ADMIN: { description: 'Tokens, what holds for the organization, and what cannot be undone.' },
   },
 });

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { Role } from './domain/enums.js';
 import { StartupError } from './errors.js';
+import { isLoopback } from './loopback.js';
 
 /** Decimal digits, with a message that names the range; an empty value counts as not set. */
 const integer = (min: number, max: number) =>
@@ -18,6 +20,39 @@ const url = (schemes: readonly string[], example: string) =>
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+/** A URL that nobody on the way can answer in place of its owner. */
+const trustedUrl = (example: string) =>
+  z.string().refine(
+    (value) => {
+      if (!URL.canParse(value)) return false;
+      const { protocol, hostname } = new URL(value);
+      return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+    },
+    { error: `must be an https URL such as ${example} (http only on this machine)` },
+  );
+
+const ROLES: ReadonlySet<string> = new Set(Object.values(Role));
+
+/** `value=role,value=role`; a value may stand for several roles, of which the highest counts. */
+const roleMap = z
+  .string()
+  .refine(
+    (text) => text.split(',').every((pair) => /^.+=/.test(pair) && ROLES.has(pair.slice(pair.lastIndexOf('=') + 1))),
+    {
+      error: 'must be pairs such as amr-admins=admin,amr-operators=operator; roles are viewer, operator and admin',
+    },
+  );
+
+function rolesOf(text: string): ReadonlyMap<string, readonly Role[]> {
+  const roles = new Map<string, Role[]>();
+  for (const pair of text.split(',')) {
+    const end = pair.lastIndexOf('=');
+    const value = pair.slice(0, end).trim();
+    roles.set(value, [...(roles.get(value) ?? []), pair.slice(end + 1) as Role]);
+  }
+  return roles;
+}
 
 /** One entry per variable: its schema, its default and the sentence `.env.example` and error messages use. */
 const VARIABLES = {
@@ -37,6 +72,42 @@ const VARIABLES = {
   AMR_HTTP_PORT: {
     schema: integer(0, 65535).default(4000),
     about: 'Port of the API; 0 takes any free one and prints it.',
+  },
+  AMR_AUTH: {
+    schema: oneOf(['required', 'off']).default('required'),
+    about:
+      'Whether the API asks for a token. `off` lets everybody do everything, and only where AMR_HTTP_HOST is loopback.',
+  },
+  AMR_OIDC_ISSUER: {
+    schema: trustedUrl('https://login.example.com/realms/amr').optional(),
+    about: 'OpenID Connect issuer whose JWTs the API accepts besides its own tokens. Not set: none.',
+  },
+  AMR_OIDC_AUDIENCE: {
+    schema: z.string().min(1).optional(),
+    about: 'Audience that JWTs must be for. Needed with AMR_OIDC_ISSUER.',
+  },
+  AMR_OIDC_JWKS_URL: {
+    schema: trustedUrl('https://login.example.com/jwks').optional(),
+    about: "Where the issuer has its keys. Not set: where the issuer's discovery says.",
+  },
+  AMR_OIDC_ROLE_CLAIM: {
+    schema: z.string().min(1).default('roles'),
+    about: 'Claim with the roles of a user, a list or words; a path such as realm_access.roles where it lies deeper.',
+  },
+  AMR_OIDC_ROLES: {
+    schema: roleMap.default('viewer=viewer,operator=operator,admin=admin'),
+    about: 'What values of that claim mean: `value=role` pairs, such as amr-admins=admin.',
+  },
+  AMR_OIDC_ORGANIZATION_CLAIM: {
+    schema: z.string().min(1).optional(),
+    about: 'Claim with the id or name of the organization. Not set: every user belongs to the default organization.',
+  },
+  AMR_TOKEN: {
+    schema: z
+      .string()
+      .regex(/^[\w.~+/=-]+$/, 'must be a token of the API, such as `amr token create` makes')
+      .optional(),
+    about: 'Token that commands send to the API. Not set: the one that `amr up` keeps in the data folder, if any.',
   },
   AMR_DATA_DIR: {
     schema: z.string().min(1).default('.data'),
@@ -141,6 +212,19 @@ const VARIABLES = {
   },
 } satisfies Record<string, { schema: z.ZodType; about: string }>;
 
+/** Whose JWTs are accepted, and what they mean. */
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Undefined: asked of the issuer. */
+  readonly jwksUrl: string | undefined;
+  readonly roleClaim: string;
+  /** Roles by value of the claim. */
+  readonly roles: ReadonlyMap<string, readonly Role[]>;
+  /** Undefined: the default organization. */
+  readonly organizationClaim: string | undefined;
+}
+
 type Variables = typeof VARIABLES;
 type Parsed = { [Name in keyof Variables]: z.output<Variables[Name]['schema']> };
 
@@ -149,6 +233,10 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** `memory:` is the in-process broker. */
   readonly amqpUrl: string;
+  readonly auth: Parsed['AMR_AUTH'];
+  readonly oidc: OidcConfig | undefined;
+  /** Of commands that talk to the API. */
+  readonly token: string | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
   /** Absolute path. */
@@ -206,6 +294,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (result.success) parsed[name] = result.data;
     else problems.push(`${name}=${redact(name, raw)} ${result.error.issues[0]?.message ?? 'is wrong'}. ${about}`);
   }
+  problems.push(...contradictions(parsed));
   if (problems.length > 0) {
     throw new StartupError(
       `The environment has ${problems.length === 1 ? 'a wrong setting' : `${problems.length} wrong settings`}:\n` +
@@ -217,6 +306,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return Object.freeze({
     databaseUrl: v.DATABASE_URL,
     amqpUrl: v.AMQP_URL ?? 'memory:',
+    auth: v.AMR_AUTH,
+    oidc: oidcOf(v),
+    token: v.AMR_TOKEN,
     httpHost: v.AMR_HTTP_HOST,
     httpPort: v.AMR_HTTP_PORT,
     dataDir: resolve(v.AMR_DATA_DIR),
@@ -247,10 +339,39 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   });
 }
 
+/** What is right by itself and wrong together. */
+function contradictions(parsed: Partial<Parsed>): string[] {
+  const problems: string[] = [];
+  const { AMR_AUTH, AMR_HTTP_HOST, AMR_OIDC_ISSUER, AMR_OIDC_AUDIENCE } = parsed;
+  if (AMR_AUTH === 'off' && AMR_HTTP_HOST !== undefined && !isLoopback(AMR_HTTP_HOST)) {
+    problems.push(
+      `AMR_AUTH=off would open the API to everybody who reaches ${AMR_HTTP_HOST}. Unset it, or set AMR_HTTP_HOST to 127.0.0.1`,
+    );
+  }
+  if (AMR_OIDC_ISSUER !== undefined && AMR_OIDC_AUDIENCE === undefined) {
+    problems.push(
+      "AMR_OIDC_AUDIENCE is not set, so that JWTs for other services would do. Set it to this API's audience",
+    );
+  }
+  return problems;
+}
+
+function oidcOf(v: Parsed): OidcConfig | undefined {
+  if (v.AMR_OIDC_ISSUER === undefined) return undefined;
+  return {
+    issuer: v.AMR_OIDC_ISSUER,
+    audience: v.AMR_OIDC_AUDIENCE!,
+    jwksUrl: v.AMR_OIDC_JWKS_URL,
+    roleClaim: v.AMR_OIDC_ROLE_CLAIM,
+    roles: rolesOf(v.AMR_OIDC_ROLES),
+    organizationClaim: v.AMR_OIDC_ORGANIZATION_CLAIM,
+  };
+}
+
 /** Keys and passwords inside URLs do not reach a terminal or a log. */
 function redact(name: string, value: string | undefined): string {
   if (value === undefined) return '(not set)';
-  if (name.endsWith('_KEY')) return '(hidden)';
+  if (/_(KEY|TOKEN)$/.test(name)) return '(hidden)';
   return JSON.stringify(value.replace(/^([a-z]+:\/\/)?.*@/is, '$1***@'));
 }
 

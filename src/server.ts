@@ -3,6 +3,7 @@ import { parsePublicKey } from './credentials.js';
 import { StartupError } from './errors.js';
 import { startGraphqlServer, type GraphqlServer } from './graphql/server.js';
 import type { Worker, WorkerContext } from './lifecycle.js';
+import { isLoopback } from './loopback.js';
 import { createServices, type Services } from './services/index.js';
 
 /** `amr server`: the GraphQL API. Any number may run behind a balancer. */
@@ -26,7 +27,7 @@ export async function startServer(
   if (!isLoopback(config.httpHost)) {
     log.warn(
       { host: config.httpHost },
-      'the API asks for no credentials and listens beyond this machine: put a proxy that does before it',
+      'the API listens beyond this machine without TLS: put a proxy that ends TLS before it, or tokens can be read on the way',
     );
   }
   const services = createServices({ database, broker, credentialsPublicKey: config.credentialsPublicKey, log });
@@ -34,8 +35,4 @@ export async function startServer(
   const api = await startGraphqlServer({ config, database, broker, log, services, readiness });
   onStop(() => api.close());
   return { api, services };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

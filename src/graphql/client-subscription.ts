@@ -1,5 +1,5 @@
 import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
-import { createClient, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, createClient, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { messageOf } from '../errors.js';
 import { Bell } from './bell.js';
@@ -25,6 +25,7 @@ export class ConnectionLostError extends Error {
  */
 export async function* openSubscription<Result>(
   url: string,
+  authorization: string | undefined,
   payload: SubscribePayload,
   signal: AbortSignal,
 ): AsyncGenerator<'connected' | FormattedExecutionResult<Result>, void, void> {
@@ -51,6 +52,7 @@ export async function* openSubscription<Result>(
         made(this);
       }
     },
+    ...(authorization && { connectionParams: { authorization } }),
     retryAttempts: 0,
     connectionAckWaitTimeout: CONNECT_TIMEOUT_MS,
     on: {
@@ -64,7 +66,7 @@ export async function* openSubscription<Result>(
       end({
         error: Array.isArray(error)
           ? new GraphqlRequestError(error as GraphQLFormattedError[])
-          : new ConnectionLostError(reasonOf(error)),
+          : (refusalOf(error) ?? new ConnectionLostError(reasonOf(error))),
       }),
     complete: () => end({}),
   });
@@ -94,6 +96,14 @@ function endWhenSilent(socket: WebSocket): void {
   const cut = setTimeout(() => (socket.isPaused ? cut.refresh() : socket.terminate()), SILENCE_MS);
   for (const event of ['ping', 'message'] as const) socket.on(event, () => cut.refresh());
   socket.once('close', () => clearTimeout(cut));
+}
+
+/** What a server means that closes the connection because of the token: to connect again would not help. */
+function refusalOf(error: unknown): GraphqlRequestError | undefined {
+  const { code, reason } = (error ?? {}) as { code?: unknown; reason?: unknown };
+  if (code !== CloseCode.Forbidden && code !== CloseCode.Unauthorized) return undefined;
+  const message = `The API refused the connection: ${typeof reason === 'string' && reason ? reason : 'forbidden'}.`;
+  return new GraphqlRequestError([{ message, extensions: { code: 'UNAUTHENTICATED' } }]);
 }
 
 /** An error, or the event of a socket that closed. */

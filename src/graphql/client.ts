@@ -41,15 +41,19 @@ export interface GraphqlClient {
   ): AsyncIterableIterator<Result, void, void>;
 }
 
-/** @param url of the GraphQL endpoint, such as `http://127.0.0.1:4000/graphql` */
-export function createClient({ url }: { url: string }): GraphqlClient {
+/**
+ * @param url of the GraphQL endpoint, such as `http://127.0.0.1:4000/graphql`
+ * @param token of the API, or a JWT
+ */
+export function createClient({ url, token }: { url: string; token?: string | undefined }): GraphqlClient {
+  const authorization = token === undefined ? undefined : `Bearer ${token}`;
   return {
     async request<Result, Variables>(
       document: TypedDocumentString<Result, Variables>,
       variables: Variables,
       signal?: AbortSignal,
     ) {
-      const result = await post<Result>(url, { query: document.toString(), variables }, signal);
+      const result = await post<Result>(url, authorization, { query: document.toString(), variables }, signal);
       return dataOf(result);
     },
     subscribe<Result, Variables>(
@@ -60,6 +64,7 @@ export function createClient({ url }: { url: string }): GraphqlClient {
       const events = (signal: AbortSignal) =>
         openSubscription<Result>(
           url,
+          authorization,
           { query: document.toString(), variables: variables() as Record<string, unknown> },
           signal,
         );
@@ -92,6 +97,7 @@ export function createClient({ url }: { url: string }): GraphqlClient {
 
 async function post<Result>(
   url: string,
+  authorization: string | undefined,
   body: unknown,
   signal: AbortSignal | undefined,
 ): Promise<FormattedExecutionResult<Result>> {
@@ -107,7 +113,11 @@ async function post<Result>(
     signal?.throwIfAborted();
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(authorization && { authorization }),
+      },
       body: JSON.stringify(body),
       signal: cut.signal,
     });

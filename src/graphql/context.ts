@@ -1,13 +1,10 @@
 import type { Loaders } from './loaders.js';
 import type { LiveFeed } from './live-feed.js';
 import type { Services } from '../services/index.js';
+import type { Identity } from './authenticate.js';
 
 /** What a resolver sees of a request: whose data, the use cases, and this operation's loaders. */
-export interface RequestContext {
-  /** Every query is filtered by it. */
-  readonly organizationId: string;
-  /** Who asks, where that is known: for the audit. */
-  readonly actor?: string;
+export interface RequestContext extends Identity {
   /** Address the request came from. */
   readonly source?: string;
   readonly services: Services;

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import '../../schema/enums.js';
 import type { GraphQLSchema } from 'graphql';
 import { buildSchema, type MiddlewareFn, type PubSub } from 'type-graphql';
+import { ApiTokenResolver } from '../../resolvers/api-token.resolver.js';
 import { AlertResolver } from '../../resolvers/alert.resolver.js';
 import { AmrTaskGroupResolver } from '../../resolvers/amr-task-group.resolver.js';
 import {
@@ -36,6 +37,7 @@ import { WorkerResolver } from '../../resolvers/worker.resolver.js';
 import { TaskRunSummaryResolver } from '../../resolvers/task-run-summary.resolver.js';
 import { DateTime } from '../../schema/scalars.js';
 import { onBehalfOf } from '../services/caller.js';
+import { enforceAccess } from './access.js';
 import { checkArguments } from './argument-check.js';
 import type { RequestContext } from './context.js';
 
@@ -65,8 +67,8 @@ const noPubSub: PubSub = {
 };
 
 /** The API's schema, over HTTP and WebSocket alike. */
-export function buildGraphqlSchema(): Promise<GraphQLSchema> {
-  return buildSchema({
+export async function buildGraphqlSchema(): Promise<GraphQLSchema> {
+  const schema = await buildSchema({
     resolvers: [
       NodeResolver,
       AmrTaskResolver,
@@ -98,6 +100,7 @@ export function buildGraphqlSchema(): Promise<GraphQLSchema> {
       AuditEntryResolver,
       DeadLetterResolver,
       DeadLetterGroupResolver,
+      ApiTokenResolver,
       SubscriptionResolver,
     ],
     scalarsMap: [{ type: Date, scalar: DateTime }],
@@ -106,4 +109,5 @@ export function buildGraphqlSchema(): Promise<GraphQLSchema> {
     // Services check inputs as a whole, with messages that name the field and what it may hold.
     validate: false,
   });
+  return enforceAccess(schema);
 }

@@ -13,7 +13,9 @@ import type { ReadinessReport } from '../lifecycle.js';
 import type { Broker } from '../messaging/broker.js';
 import type { Services } from '../services/index.js';
 import type { Logger } from '../telemetry.js';
-import { authenticate } from './authenticate.js';
+import { createOrganizationLookup } from '../services/organization-lookup.js';
+import { TokenVerifier } from '../services/token-verifier.js';
+import { createAuthentication, type Identity } from './authenticate.js';
 import { addConsole } from './console-files.js';
 import type { RequestContext } from './context.js';
 import { formatError } from './errors.js';
@@ -39,7 +41,7 @@ const SECURITY_HEADERS = {
 };
 
 export interface GraphqlServerOptions {
-  config: Pick<Config, 'httpHost' | 'httpPort'>;
+  config: Pick<Config, 'httpHost' | 'httpPort' | 'auth' | 'oidc'>;
   database: Database;
   broker: Broker;
   log: Logger;
@@ -69,10 +71,20 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     log,
     loadRuns: (organizationId, ids) => services.taskRuns.byIds(organizationId, ids),
   });
-  const createContext = (): RequestContext => {
-    const { organizationId } = authenticate();
-    return { organizationId, services, live, loaders: createLoaders(services, organizationId) };
-  };
+  const tokens = await TokenVerifier.start({ pool: database.pool, broker, log });
+  const authenticate = createAuthentication({
+    config,
+    tokens,
+    findOrganization: createOrganizationLookup(database),
+    log,
+  });
+  const createContext = (identity: Identity, source: string | undefined): RequestContext => ({
+    ...identity,
+    source,
+    services,
+    live,
+    loaders: createLoaders(services, identity.organizationId),
+  });
   const toClient = (error: unknown) => formatError(error, log);
 
   const apollo = new ApolloServer<RequestContext>({
@@ -101,6 +113,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     const closed = app.close();
     await within(CLOSE_GRACE_MS, () => app.server.closeAllConnections(), Promise.all([closing, closed]));
     await live.close();
+    await tokens.stop();
     await apollo.stop();
   };
 
@@ -112,7 +125,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     app.route({
       method: ['GET', 'POST'],
       url: GRAPHQL_PATH,
-      handler: fastifyApolloHandler(apollo, { context: async () => createContext() }),
+      handler: fastifyApolloHandler(apollo, {
+        context: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
+      }),
     });
     await listen(app, config);
   } catch (error) {
@@ -123,6 +138,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     server: app.server,
     path: GRAPHQL_PATH,
     schema,
+    authenticate,
     createContext,
     formatError: toClient,
     log,

@@ -16,8 +16,10 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { InputError, messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
 import { mapStream } from './async-streams.js';
+import type { Authenticate, Identity } from './authenticate.js';
 import type { RequestContext } from './context.js';
 import { contextPerGroup } from './event-groups.js';
+import { whenOver } from './identity-end.js';
 import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
 
 const CONNECTION_INIT_TIMEOUT_MS = 5_000;
@@ -34,9 +36,21 @@ export interface WebSocketOptions {
   path: string;
   schema: GraphQLSchema;
   /** Called for each operation, and again for each group of events of a subscription, so that loaders never hold old rows. */
-  createContext: () => RequestContext;
+  createContext: (identity: Identity, source: string | undefined) => RequestContext;
+  /** By `authorization` of the connection's payload, or by the header of the upgrade. */
+  authenticate: Authenticate;
   formatError: (error: unknown) => GraphQLFormattedError;
   log: Logger;
+}
+
+/** What the protocol keeps of one socket. */
+interface Connection {
+  readonly socket: WebSocket;
+  readonly request: IncomingMessage;
+  /** Known once the connection is acknowledged. */
+  createContext?: () => RequestContext;
+  /** Ends the watch on the identity. */
+  release?: () => void;
 }
 
 /**
@@ -52,6 +66,7 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
     socket.on('error', (error) => log.debug({ reason: messageOf(error) }, 'a WebSocket failed'));
     const stopPings = watchPeer(socket, request);
     const drained = drainOf(request);
+    const connection: Connection = { socket, request };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -72,10 +87,11 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
           });
         },
       },
-      undefined,
+      connection,
     );
     socket.once('close', (code, reason) => {
       stopPings();
+      connection.release?.();
       closed(code, reason.toString()).catch((error: unknown) =>
         log.error({ err: error }, 'a WebSocket did not end well'),
       );
@@ -110,10 +126,25 @@ function refuse(request: IncomingMessage, path: string): string | undefined {
   return undefined;
 }
 
-function createProtocol({ schema, createContext, formatError }: WebSocketOptions) {
-  return makeServer<Record<string, unknown>, undefined>({
+function createProtocol({ schema, authenticate, createContext, formatError }: WebSocketOptions) {
+  return makeServer<Record<string, unknown>, Connection>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
-    onSubscribe: ({ subscriptions }, _id, { query, variables, operationName }) => {
+    onConnect: async ({ connectionParams, extra }) => {
+      const { socket, request } = extra;
+      try {
+        const identity = await authenticate(authorizationIn(connectionParams) ?? request.headers.authorization);
+        extra.createContext = () => createContext(identity, request.socket.remoteAddress);
+        if (socket.readyState === WebSocket.OPEN)
+          extra.release = whenOver(identity, (why) => socket.close(CloseCode.Forbidden, why));
+        return true;
+      } catch (error) {
+        // Ours to answer for, and for the client to try again: the database is away, for one.
+        if (!(error instanceof GraphQLError)) throw error;
+        socket.close(CloseCode.Forbidden, closeReason(error.message));
+        return false;
+      }
+    },
+    onSubscribe: ({ subscriptions, extra }, _id, { query, variables, operationName }) => {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
         return [
           asGraphQLError(
@@ -129,13 +160,16 @@ function createProtocol({ schema, createContext, formatError }: WebSocketOptions
         const document = parse(query, { maxTokens: MAX_TOKENS });
         const errors = validate(schema, document, [...specifiedRules, operationSizeRule]);
         if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-        return { schema, document, operationName, variableValues: variables, contextValue: createContext() };
+        return { schema, document, operationName, variableValues: variables, contextValue: extra.createContext!() };
       } catch (error) {
         const wrapped = asGraphQLError(error);
         return [error instanceof GraphQLError ? withCode(wrapped, 'GRAPHQL_PARSE_FAILED') : wrapped];
       }
     },
-    subscribe: (args) => subscribe(args, createContext),
+    subscribe: (args) => {
+      const first = args.contextValue as RequestContext;
+      return subscribe(args, () => createContext(first, first.source));
+    },
     onNext: (_context, _id, _payload, _args, { errors, ...result }) => ({
       ...result,
       ...(errors && { errors: errors.map(formatError) }),
@@ -150,6 +184,18 @@ async function subscribe(args: ExecutionArgs, createContext: () => RequestContex
   if (!(Symbol.asyncIterator in events)) return events;
   const contextOf = contextPerGroup(createContext);
   return mapStream(events, (event) => execute({ ...args, rootValue: event, contextValue: contextOf(event) }));
+}
+
+/** Clients write the name either way. */
+function authorizationIn(payload: Record<string, unknown> | undefined): string | undefined {
+  const value = payload?.['authorization'] ?? payload?.['Authorization'];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A close frame has room for 123 bytes. */
+function closeReason(message: string): string {
+  const [first] = message.split('. ');
+  return first!.replace(/[^ -~]/g, '?').slice(0, 123);
 }
 
 function withCode(error: GraphQLError, code: string): GraphQLError {

@@ -45,7 +45,7 @@ export async function startAmr(args: readonly string[], { env, profile }: StartO
     process.execPath,
     [...(profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []), CLI, ...args],
     {
-      env: { ...Object.fromEntries(inherited), AMR_LOG_LEVEL: 'error', AMR_HEALTH_PORT: '0', ...env },
+      env: { ...Object.fromEntries(inherited), AMR_LOG_LEVEL: 'error', AMR_HEALTH_PORT: '0', AMR_AUTH: 'off', ...env },
       // Over the channel it hears of the end of this process, even of one by force, and ends too.
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     },

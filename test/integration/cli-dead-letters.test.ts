@@ -21,7 +21,7 @@ beforeAll(async () => {
   await broker.consume('amr.results', async () => ACK, { prefetch: 10 });
   const services = createServices({ database, broker, credentialsPublicKey: undefined, log: silentLog });
   const readiness = async () => ({ ok: true, parts: {} });
-  const config = { httpHost: '127.0.0.1', httpPort: 0 };
+  const config = { httpHost: '127.0.0.1', httpPort: 0, auth: 'off' as const, oidc: undefined };
   api = await startGraphqlServer({ config, database, broker, log: silentLog, services, readiness });
   const letter = (queue: string, body: string, reason: string) => ({
     ...{ organization: DEFAULT_ORGANIZATION_ID, queue, reason, body: Buffer.from(body) },

@@ -29,7 +29,7 @@ const meter = randomUUID();
 let report: ReadinessReport = { ok: true, parts: { database: 'ok', broker: 'ok' } };
 const start = (httpPort = 0) =>
   startGraphqlServer({
-    config: { httpHost: '127.0.0.1', httpPort },
+    config: { httpHost: '127.0.0.1', httpPort, auth: 'off', oidc: undefined },
     database: db.database,
     broker,
     log: silentLog,

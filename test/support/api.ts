@@ -1,5 +1,6 @@
 import { graphql, type GraphQLSchema } from 'graphql';
 import { pino } from 'pino';
+import { Role } from '../../src/domain/enums.js';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { InputError } from '../../src/errors.js';
 import type { LiveFeed } from '../../src/graphql/live-feed.js';
@@ -38,7 +39,7 @@ export async function createTestApi(broker: Broker, credentialsPublicKey?: strin
   });
   const execute = (source: string, variableValues = {}, organizationId = DEFAULT_ORGANIZATION_ID) => {
     const loaders = createLoaders(services, organizationId);
-    const contextValue: RequestContext = { organizationId, services, loaders, live: {} as LiveFeed };
+    const contextValue: RequestContext = { organizationId, role: Role.ADMIN, services, loaders, live: {} as LiveFeed };
     return graphql({ schema, source, variableValues, contextValue });
   };
   return {

@@ -34,7 +34,7 @@ export function startAmr(args: readonly string[], env: Record<string, string>): 
     Object.entries(process.env).filter(([name]) => !/^(AMR_|DATABASE_URL$|AMQP_URL$|VITEST|NODE_OPTIONS)/.test(name)),
   );
   const child: ChildProcess = spawn(process.execPath, [CLI, ...args], {
-    env: { ...inherited, AMR_LOG_LEVEL: 'info', AMR_LOG_FORMAT: 'json', ...env },
+    env: { ...inherited, AMR_LOG_LEVEL: 'info', AMR_LOG_FORMAT: 'json', AMR_AUTH: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let frozen = false;

@@ -90,6 +90,18 @@ export type CreateAmrTaskInput = {
   taskKwargs?: Record<string, unknown> | null | undefined;
 };
 
+/** A token to create. */
+export type CreateApiTokenInput = {
+  /** When it ends by itself. Left out: never. */
+  expiresAt?: string | null | undefined;
+  /** What it is for, such as billing-export; unique in the organization, 1 to 150 characters. */
+  name: string;
+  /** What it may do. */
+  role: Role;
+  /** Queries, mutations and subscriptions it is good for, such as ["readings", "meterReadingAdded"]; what they return can be followed. Left out: all that its role allows. */
+  scopes?: Array<string> | null | undefined;
+};
+
 /** A meter to register. */
 export type CreateMeterDeviceInput = {
   /** Write-only, e.g. {"password": "00000000"}. Stored sealed; null removes them, and an empty object is refused. */
@@ -146,6 +158,12 @@ export type CreateSegmentInput = {
   maxOpenSessions?: number | null | undefined;
   /** Unique in the organization, 1 to 150 characters. */
   name: string;
+};
+
+/** What to delete, or to cancel. */
+export type DeleteInput = {
+  /** Its id. */
+  id: string;
 };
 
 /** Dead letters to give up for good. */
@@ -346,6 +364,15 @@ export type RedriveDeadLettersInput = {
   /** Letters put back in a second, 1 to 5000. Default 200. */
   ratePerSecond?: number | null | undefined;
 };
+
+/** What a caller of the API may do. Each may do what those before it may. */
+export type Role =
+  /** Tokens, what holds for the organization, and what cannot be undone. */
+  | 'ADMIN'
+  /** Meters, tasks, runs, readings and dead letters that are put back. */
+  | 'OPERATOR'
+  /** Queries and subscriptions. */
+  | 'VIEWER';
 
 /** What made a run. */
 export type RunOrigin =
@@ -640,6 +667,28 @@ export type DeleteAmrTaskGroupMutationVariables = Exact<{
 
 
 export type DeleteAmrTaskGroupMutation = { deleteAmrTaskGroup: { id: string } };
+
+export type ApiTokensQueryVariables = Exact<{
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type ApiTokensQuery = { apiTokens: { nodes: Array<{ id: string, name: string, role: Role, scopes: Array<string> | null, createdAt: string, expiresAt: string | null, lastUsedAt: string | null, revokedAt: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type CreateApiTokenMutationVariables = Exact<{
+  input: CreateApiTokenInput;
+}>;
+
+
+export type CreateApiTokenMutation = { createApiToken: { secret: string, apiToken: { id: string, name: string, role: Role, expiresAt: string | null } } };
+
+export type RevokeApiTokenMutationVariables = Exact<{
+  input: DeleteInput;
+}>;
+
+
+export type RevokeApiTokenMutation = { revokeApiToken: { apiToken: { id: string, name: string, revokedAt: string | null } } };
 
 export type CancelTaskRunMutationVariables = Exact<{
   id: string;
@@ -1001,6 +1050,50 @@ export const DeleteAmrTaskGroupDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteAmrTaskGroupMutation, DeleteAmrTaskGroupMutationVariables>;
+export const ApiTokensDocument = new TypedDocumentString(`
+    query ApiTokens($first: Int, $after: String) {
+  apiTokens(first: $first, after: $after) {
+    nodes {
+      id
+      name
+      role
+      scopes
+      createdAt
+      expiresAt
+      lastUsedAt
+      revokedAt
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ApiTokensQuery, ApiTokensQueryVariables>;
+export const CreateApiTokenDocument = new TypedDocumentString(`
+    mutation CreateApiToken($input: CreateApiTokenInput!) {
+  createApiToken(input: $input) {
+    apiToken {
+      id
+      name
+      role
+      expiresAt
+    }
+    secret
+  }
+}
+    `) as unknown as TypedDocumentString<CreateApiTokenMutation, CreateApiTokenMutationVariables>;
+export const RevokeApiTokenDocument = new TypedDocumentString(`
+    mutation RevokeApiToken($input: DeleteInput!) {
+  revokeApiToken(input: $input) {
+    apiToken {
+      id
+      name
+      revokedAt
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RevokeApiTokenMutation, RevokeApiTokenMutationVariables>;
 export const CancelTaskRunDocument = new TypedDocumentString(`
     mutation CancelTaskRun($id: ID!) {
   cancelTaskRun(input: {id: $id}) {
