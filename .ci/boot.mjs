@@ -28,7 +28,8 @@ for await (const chunk of amr.stdout) {
 }
 const url = /ready: up (\S+)/.exec(said)?.[1] ?? fail('it ended before it was ready');
 const watch = spawn(process.execPath, ['dist/src/cli.js', 'watch', '--url', `${url}/graphql`, '--count', '3'], {
-  env,
+  // Where it finds its token, as a newcomer's commands do.
+  env: { ...env, AMR_DATA_DIR: folder },
   stdio: ['ignore', 'inherit', 'inherit'],
 });
 const [watched] = await once(watch, 'exit');

@@ -1,11 +1,24 @@
 import { createClient, GraphqlRequestError, type GraphqlClient } from '../graphql/client.js';
 import { ConnectionLostError } from '../graphql/client-subscription.js';
-import { CommandError, EXIT } from './io.js';
+import { loadConfig } from '../config.js';
+import { readAdminToken } from '../embedded/admin-token.js';
+import { isLoopback } from '../loopback.js';
+import { CommandError, EXIT, type CliIo } from './io.js';
+
+interface ApiOptions {
+  url: string;
+  token?: string | undefined;
+}
 
 /** Runs `work` with a client of the API; what the API answers or does not answer becomes an exit code and a message. */
-export async function withClient(url: string, work: (client: GraphqlClient) => Promise<void>): Promise<void> {
+export async function withClient(
+  options: ApiOptions,
+  io: CliIo,
+  work: (client: GraphqlClient) => Promise<void>,
+): Promise<void> {
+  const { url } = options;
   try {
-    await work(createClient({ url }));
+    await work(createClient({ url, token: tokenOf(options, io) }));
   } catch (error) {
     if (error instanceof GraphqlRequestError) {
       const ours = error.code === 'INTERNAL_SERVER_ERROR';
@@ -21,6 +34,12 @@ export async function withClient(url: string, work: (client: GraphqlClient) => P
     }
     throw error;
   }
+}
+
+/** The token that a command sends: that of `amr up` goes to this machine only. */
+export function tokenOf({ url, token }: ApiOptions, io: CliIo): string | undefined {
+  const config = loadConfig(io.env);
+  return token ?? config.token ?? (isLoopback(new URL(url).hostname) ? readAdminToken(config.dataDir) : undefined);
 }
 
 /** The items of `source` until it ends or the signal aborts. */

@@ -7,7 +7,7 @@ import {
 } from '../graphql/generated/graphql.js';
 import { withClient } from './client.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
-import { apiUrl, DEFAULT_URL, wholeNumber } from './options.js';
+import { apiUrl, DEFAULT_URL, TOKEN_HELP, wholeNumber } from './options.js';
 import { tableLines } from './table.js';
 
 const MAX_GROUPS = 500;
@@ -15,6 +15,7 @@ const MAX_REFUSED_SHOWN = 10;
 
 interface DeadLettersOptions {
   url: string;
+  token?: string;
   queue?: string;
   fingerprint?: string;
   redrive?: boolean;
@@ -38,6 +39,7 @@ export function addDeadLetters(program: Command, io: CliIo): void {
     .option('--rate <number>', 'letters redriven in a second (default: 200)', wholeNumber(1, 5_000))
     .option('--force', 'redrive letters too that came back three times')
     .option('--url <url>', "the API's address", apiUrl, DEFAULT_URL)
+    .option('--token <token>', TOKEN_HELP)
     .addHelpText(
       'after',
       `
@@ -51,7 +53,7 @@ Examples:
     )
     .action((options: DeadLettersOptions) => {
       const work = workOf(options);
-      return withClient(options.url, (client) => work(client, options, io));
+      return withClient(options, io, (client) => work(client, options, io));
     });
 }
 

@@ -21,6 +21,7 @@ const REQUESTS_IN_FLIGHT = 8;
 export interface DestinationOptions {
   env: NodeJS.ProcessEnv;
   url: string;
+  token: string | undefined;
   /** Meters that are not registered are, in this time zone. */
   createMeters: { timeZone: string } | undefined;
   /** Told once of each meter that is not registered, where that is known. */
@@ -30,7 +31,7 @@ export interface DestinationOptions {
 /** RabbitMQ where AMQP_URL is set, else the API. Throws `StartupError` when RabbitMQ does not answer. */
 export async function openDestination(options: DestinationOptions): Promise<Destination> {
   const config = loadConfig(options.env);
-  const client = createClient({ url: options.url });
+  const client = createClient({ url: options.url, token: options.token });
   const meters = new MeterRegistry(client, options);
   return config.amqpUrl === 'memory:' ? new ApiDestination(client, options.url, meters) : rabbitMq(config, meters);
 }

@@ -10,11 +10,11 @@ import { digestOf, importFile, settingsOf, type ImportCounts } from '../import/i
 import { builtInProfiles, loadProfile } from '../import/profiles.js';
 import { ProgressFile, type Progress } from '../import/progress-file.js';
 import { PublishError } from '../messaging/broker.js';
-import { withClient } from './client.js';
+import { tokenOf, withClient } from './client.js';
 import { openDestination } from './import-destination.js';
 import { progressReport } from './import-progress.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
-import { apiUrl, DEFAULT_URL, wholeNumber } from './options.js';
+import { apiUrl, DEFAULT_URL, TOKEN_HELP, wholeNumber } from './options.js';
 import { tableLines } from './table.js';
 
 const ERRORS_SHOWN = 20;
@@ -33,6 +33,7 @@ interface ImportCommandOptions {
   collectedAt?: string;
   createMeters?: boolean;
   url: string;
+  token?: string;
 }
 
 export function addImport(program: Command, io: CliIo): void {
@@ -57,6 +58,7 @@ export function addImport(program: Command, io: CliIo): void {
       apiUrl,
       DEFAULT_URL,
     )
+    .option('--token <token>', TOKEN_HELP)
     .addHelpText(
       'after',
       `
@@ -72,7 +74,7 @@ Examples:
       if (file === undefined) throw new CommandError(EXIT.usage, 'Name the file to import; - is stdin.');
       if (options.profile === undefined)
         throw new CommandError(EXIT.usage, 'Name a --profile; `amr import --list` shows the built-in ones.');
-      await withClient(options.url, () => runImport(file, options, io));
+      await withClient(options, io, () => runImport(file, options, io));
     });
 }
 
@@ -111,6 +113,7 @@ async function runImport(file: string, options: ImportCommandOptions, io: CliIo)
     : await openDestination({
         env: io.env,
         url: options.url,
+        token: tokenOf(options, io),
         createMeters: options.createMeters ? { timeZone: profile.timestamp.zone ?? 'UTC' } : undefined,
         onUnknownMeter: (name) => void unknown.push(name),
       });

@@ -12,7 +12,7 @@ import { pause } from '../retry.js';
 import { until, withClient } from './client.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
 import { findMeter, type Named } from './meters.js';
-import { apiUrl, DEFAULT_URL, jsonObject, wholeNumber } from './options.js';
+import { apiUrl, DEFAULT_URL, jsonObject, TOKEN_HELP, wholeNumber } from './options.js';
 import { isFinal, isLater, isSettled, progressLine, reason } from './run-progress.js';
 import { tableLines } from './table.js';
 
@@ -26,6 +26,7 @@ const CLOCK_MARGIN_MS = 120_000;
 
 interface InvokeOptions {
   url: string;
+  token?: string;
   meter: string;
   type: string;
   call: string;
@@ -43,6 +44,7 @@ export function addInvoke(program: Command, io: CliIo): void {
     .option('--kwargs <json>', 'arguments of the call', jsonObject, {})
     .option('--timeout <seconds>', 'how long to wait for all of it', wholeNumber(1, 86_400), DEFAULT_TIMEOUT_SECONDS)
     .option('--url <url>', "the API's address", apiUrl, DEFAULT_URL)
+    .option('--token <token>', TOKEN_HELP)
     .addHelpText(
       'after',
       `
@@ -53,7 +55,7 @@ Examples:
   $ amr invoke --meter DEMO-0001 --call read_archive_by_offset_seconds \\
       --kwargs '{"offset_seconds":7200,"archive_number":3,"control_position":3}'`,
     )
-    .action((options: InvokeOptions) => withClient(options.url, (client) => invoke(client, options, io)));
+    .action((options: InvokeOptions) => withClient(options, io, (client) => invoke(client, options, io)));
 }
 
 async function invoke(client: GraphqlClient, options: InvokeOptions, io: CliIo): Promise<void> {

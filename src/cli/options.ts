@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 
 export const DEFAULT_URL = 'http://127.0.0.1:4000/graphql';
+export const TOKEN_HELP = 'token of the API (default: AMR_TOKEN, else on this machine that of `amr up`)';
 
 /** Parser of an option that is a whole number. */
 export function wholeNumber(min: number, max: number): (text: string) => number {

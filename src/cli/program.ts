@@ -10,6 +10,7 @@ import { addInvoke } from './invoke.js';
 import { addKeys } from './keys.js';
 import { addMigrate } from './migrate.js';
 import { addServices } from './services.js';
+import { addToken } from './token.js';
 import { addSimulate } from './simulate.js';
 import { addWatch } from './watch.js';
 
@@ -55,6 +56,7 @@ function createProgram(io: CliIo): Command {
   addServices(program, io);
   addMigrate(program, io);
   addKeys(program, io);
+  addToken(program, io);
   addInvoke(program, io);
   addWatch(program, io);
   addDeadLetters(program, io);

@@ -4,12 +4,13 @@ import { MeterReadingAddedDocument, type MeterReadingAddedSubscription } from '.
 import { until, withClient } from './client.js';
 import type { CliIo } from './io.js';
 import { findMeter, findTaskGroup } from './meters.js';
-import { apiUrl, collected, DEFAULT_URL, wholeNumber } from './options.js';
+import { apiUrl, collected, DEFAULT_URL, TOKEN_HELP, wholeNumber } from './options.js';
 
 type Reading = MeterReadingAddedSubscription['meterReadingAdded'];
 
 interface WatchOptions {
   url: string;
+  token?: string;
   meter?: string[];
   group?: string[];
   series?: string[];
@@ -29,11 +30,12 @@ export function addWatch(program: Command, io: CliIo): void {
     .option('--json', 'one JSON object a line, with the cursor')
     .option('--count <number>', 'end after so many readings', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--url <url>', "the API's address", apiUrl, DEFAULT_URL)
+    .option('--token <token>', TOKEN_HELP)
     .addHelpText(
       'after',
       '\nExamples:\n  $ amr watch --meter DEMO-0001\n  $ amr watch --json --count 100 > readings.ndjson',
     )
-    .action((options: WatchOptions) => withClient(options.url, (client) => watch(client, options, io)));
+    .action((options: WatchOptions) => withClient(options, io, (client) => watch(client, options, io)));
 }
 
 async function watch(client: GraphqlClient, options: WatchOptions, io: CliIo): Promise<void> {

@@ -10,6 +10,7 @@ import type { Worker, WorkerContext } from '../lifecycle.js';
 import { connectBroker } from '../messaging/connect-broker.js';
 import { startServer } from '../server.js';
 import { endAllLeases } from '../services/leases.js';
+import { adminTokenFile, keepAdminToken } from './admin-token.js';
 import { startDemo } from './demo.js';
 import { keepKeys } from './keys.js';
 import { startEmbeddedPostgres } from './postgres.js';
@@ -57,15 +58,23 @@ export const up: Worker = async (context) => {
     });
     onStop(() => demo.stop());
   }
+  // After the server, so that what is printed works at once.
+  const token = config.auth === 'off' ? undefined : await keepAdminToken(config.dataDir, database, services.apiTokens);
   const parts = [
     api.url,
-    `GraphiQL ${api.url}/graphiql`,
+    `GraphiQL ${api.url}/graphiql${token?.isNew ? `#token=${token.secret}` : ''}`,
+    ...(token ? [tokenHint(token.isNew, adminTokenFile(config.dataDir))] : []),
     `database ${context.config.databaseUrl ? describeUrl(databaseUrl) : `embedded in ${config.dataDir}`}`,
     `broker ${broker.description}`,
     config.demo ? 'demo fleet of 20 simulated gas meters' : 'no demo (AMR_DEMO=off)',
   ];
   return parts.join('\n  ');
 };
+
+function tokenHint(isNew: boolean, file: string): string {
+  const kept = `token ${isNew ? 'shown this once' : 'as before'}, commands here find it in ${file}`;
+  return `${kept}; another: amr token create --name NAME --role admin`;
+}
 
 async function embeddedDatabase({ config, log, onStop, fail }: WorkerContext): Promise<string> {
   const postgres = await startEmbeddedPostgres(config.dataDir, { log, onUnexpectedEnd: fail });

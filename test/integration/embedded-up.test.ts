@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CliIo } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
+import { readAdminToken } from '../../src/embedded/admin-token.js';
 import { commandOf } from '../../src/embedded/process-identity.js';
 import { createClient } from '../../src/graphql/client.js';
 import {
@@ -46,7 +47,7 @@ async function amr(...args: string[]) {
   const io: CliIo = {
     out: (line) => void out.push(line),
     note: (line) => void notes.push(line),
-    env: {},
+    env: { AMR_DATA_DIR: folder },
     interrupted: () => new AbortController().signal,
   };
   return { code: await run([...args, '--url', url], io), out, notes: notes.join('\n') };
@@ -99,7 +100,7 @@ describe('amr up', () => {
     const silent = createServer((socket) => sockets.push(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     try {
-      const client = createClient({ url });
+      const client = createClient({ url, token: readAdminToken(folder) });
       const { createNetworkInterface } = await client.request(CreateNetworkInterfaceDocument, {
         input: { name: 'silent', kind: 'TCP', host: '127.0.0.1', port: (silent.address() as AddressInfo).port },
       });
@@ -127,7 +128,7 @@ describe('amr up', () => {
   });
 
   it('has its own poller and ingester among the workers', async () => {
-    const { workers } = await createClient({ url }).request(WorkersDocument, {});
+    const { workers } = await createClient({ url, token: readAdminToken(folder) }).request(WorkersDocument, {});
     expect([...workers].sort((a, b) => (a.kind < b.kind ? -1 : 1))).toMatchObject([
       { kind: 'ingester', pid: up.pid, state: 'ACTIVE', queues: ['readings.new'] },
       { kind: 'poller', pid: up.pid, state: 'ACTIVE', queues: ['amr.scheduled', 'amr.on_demand'] },
