@@ -112,3 +112,35 @@ describe('.env.example', () => {
     }
   });
 });
+
+describe('access', () => {
+  it('is asked for unless it is switched off, on loopback only', () => {
+    expect(loadConfig({}).auth).toBe('required');
+    expect(loadConfig({ AMR_AUTH: 'off', AMR_HTTP_HOST: '::1' }).auth).toBe('off');
+    expect(problemOf({ AMR_AUTH: 'off', AMR_HTTP_HOST: '0.0.0.0' })).toContain('AMR_AUTH=off would open the API');
+  });
+
+  it('needs an audience with an issuer, over a way that nobody can stand in', () => {
+    expect(problemOf({ AMR_OIDC_ISSUER: 'https://login.example.com' })).toContain('AMR_OIDC_AUDIENCE is not set');
+    expect(problemOf({ AMR_OIDC_ISSUER: 'http://login.example.com', AMR_OIDC_AUDIENCE: 'amr' })).toContain('https URL');
+    expect(loadConfig({ AMR_OIDC_ISSUER: 'http://127.0.0.1:9', AMR_OIDC_AUDIENCE: 'amr' }).oidc).toMatchObject({
+      issuer: 'http://127.0.0.1:9',
+      roleClaim: 'roles',
+      organizationClaim: undefined,
+    });
+  });
+
+  it('maps what a claim holds to roles', () => {
+    const env = { AMR_OIDC_ISSUER: 'https://login.example.com', AMR_OIDC_AUDIENCE: 'amr' };
+    const { roles } = loadConfig({ ...env, AMR_OIDC_ROLES: '/amr/admins=admin, a=b=viewer' }).oidc!;
+    expect([...roles]).toEqual([
+      ['/amr/admins', ['admin']],
+      ['a=b', ['viewer']],
+    ]);
+    expect(problemOf({ AMR_OIDC_ROLES: 'staff=root' })).toContain('roles are viewer, operator and admin');
+  });
+
+  it('never shows a token', () => {
+    expect(problemOf({ AMR_TOKEN: 'very secret' })).not.toContain('secret');
+  });
+});
