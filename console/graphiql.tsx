@@ -4,6 +4,7 @@ import { createClient } from 'graphql-ws';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
 import './graphiql.css';
+import { takeToken } from './token.js';
 import invokeGroup from './examples/invoke-group.graphql';
 import cancelRun from './examples/cancel-run.graphql';
 import deadLetters from './examples/dead-letters.graphql';
@@ -19,13 +20,20 @@ import watchRuns from './examples/watch-runs.graphql';
 
 const url = new URL('/graphql', window.location.href);
 
+const token = takeToken();
+const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+/** Close codes of a server that does not accept the token: another try would end the same way. */
+const REFUSED: ReadonlySet<unknown> = new Set([4401, 4403]);
+
 const fetcher = createGraphiQLFetcher({
   url: url.href,
+  headers: authorization,
   wsClient: createClient({
     url: url.href.replace(/^http/, 'ws'),
+    connectionParams: authorization,
     // GraphiQL shows a failure only when the client gives up; a restart of the server takes less than this.
     retryAttempts: 10,
-    shouldRetry: () => true,
+    shouldRetry: (closed) => !REFUSED.has((closed as { code?: unknown } | undefined)?.code),
   }),
 });
 
