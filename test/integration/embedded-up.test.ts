@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CliIo } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
-import { readAdminToken } from '../../src/embedded/admin-token.js';
+import { adminTokenFile, readAdminToken } from '../../src/embedded/admin-token.js';
 import { commandOf } from '../../src/embedded/process-identity.js';
 import { createClient } from '../../src/graphql/client.js';
 import {
@@ -21,6 +21,7 @@ import {
 let folder: string;
 let up: ChildProcess;
 let url: string;
+const said: string[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'amr-up-'));
@@ -32,7 +33,9 @@ beforeAll(async () => {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  const [ready] = (await once(createInterface(up.stdout!), 'line')) as [string];
+  const lines = createInterface(up.stdout!);
+  lines.on('line', (line) => said.push(line));
+  const [ready] = (await once(lines, 'line')) as [string];
   url = `${/^ready: up (http:\S+)/.exec(ready)![1]!}/graphql`;
 }, 60_000);
 
@@ -125,6 +128,19 @@ describe('amr up', () => {
 
     const again = await amr('watch', '--series', '2:300', '--after', cursors[0]!, '--json', '--count', '2');
     expect(again.out).toEqual(live.out.slice(1));
+  });
+
+  it('asks for a token, shows the first one once, and keeps it for the commands of its owner', async () => {
+    const secret = readAdminToken(folder)!;
+    expect(said.join('\n')).toContain(`/graphiql#token=${secret}\n`);
+    expect((await stat(adminTokenFile(folder))).mode & 0o777).toBe(0o600);
+    const refused = await amr('watch', '--count', '1', '--token', secret.toLowerCase());
+    expect([refused.code, refused.notes]).toEqual([2, expect.stringContaining('[UNAUTHENTICATED]')]);
+
+    const made = await amr('token', 'create', '--name', 'a second', '--role', 'viewer');
+    expect(made.out).toEqual([expect.stringMatching(/^amr_/)]);
+    expect((await amr('token', 'list')).out.join('\n')).toMatch(/amr up 20.*\n.*a second +viewer/);
+    expect((await amr('token', 'list', '--token', made.out[0]!)).notes).toContain('[FORBIDDEN]');
   });
 
   it('has its own poller and ingester among the workers', async () => {
