@@ -80,7 +80,7 @@ function guarded(resolve: Resolver | undefined, field: string, needed: Role): Re
   const inner = resolve ?? defaultFieldResolver;
   return (source, args: Record<string, unknown>, context, info) => {
     requireAccess(context, field, needed);
-    return inner(source, args, context, info) as unknown;
+    return inner(source, args, context, info);
   };
 }
 

@@ -110,7 +110,7 @@ describe('HTTP', () => {
       post('{ apiTokens { nodes { id } } }', `Bearer ${operator}`),
     ]);
     expect(refusals.map(({ code }) => code)).toEqual(Array(4).fill('FORBIDDEN'));
-    expect(refusals[0]!.errors![0]!.message).toMatch(/createSegment needs the role OPERATOR; yours is VIEWER/);
+    expect(refusals[0].errors![0]!.message).toMatch(/createSegment needs the role OPERATOR; yours is VIEWER/);
     const { rows } = await db.database.pool.query("select from segment where name = 'refused'");
     expect(rows).toEqual([]);
     for (const [query, token] of [

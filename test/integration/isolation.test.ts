@@ -245,7 +245,7 @@ describe('queries', () => {
         foreignIn(unseen, JSON.stringify(values)).filter((sign) => !JSON.stringify(values).includes(sign)),
       ).toEqual([]);
     }
-  });
+  }, 60_000);
 
   it('of what all share show nothing of a tenant', async () => {
     for (const field of fieldsOf('Query').filter(({ name }) => SHARED.has(name)))
@@ -304,7 +304,7 @@ describe('mutations', () => {
     expect(await answerTo(operationOn(schema, 'mutation', field, values, 3), values, tenant)).not.toMatch(ERRORS);
     expect(await rowsOfTenant(api.database.pool, other)).toEqual(untouched);
     expect(submitted.filter((message) => message.includes(other.ids.organization))).toEqual([]);
-  });
+  }, 60_000);
 });
 
 describe('subscriptions', () => {
@@ -322,7 +322,7 @@ describe('subscriptions', () => {
     });
   });
   afterAll(async () => {
-    await Promise.all(clients.map((client) => client.dispose()));
+    for (const client of clients) await client.dispose();
     await server?.close();
   });
 
