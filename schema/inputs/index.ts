@@ -5,6 +5,7 @@ export * from './filters.js';
 export * from './installation.js';
 export * from './invocation.js';
 export * from './meter-device.js';
+export * from './meter-import.js';
 export * from './metering-point.js';
 export * from './network-interface.js';
 export * from './segment.js';

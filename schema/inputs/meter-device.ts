@@ -35,13 +35,19 @@ class MeterDeviceOptions {
   @Field(() => Decimal, { nullable: true, description: 'Voltage transformer ratio, above 0.' })
   voltageTransformerRatio?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'How it is reached.' })
+  @Field(() => ID, { nullable: true, description: 'How it is reached. In an import its name will do as well.' })
   networkInterface?: string | null;
 
-  @Field(() => [ID], { nullable: true, description: 'All task groups whose tasks run for this meter.' })
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'All task groups whose tasks run for this meter. In an import their names will do as well.',
+  })
   taskGroups?: string[];
 
-  @Field(() => [ID], { nullable: true, description: 'All tasks that run for this meter only.' })
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'All tasks that run for this meter only. In an import their names will do as well.',
+  })
   meterTasks?: string[];
 
   @Field(() => JSONObject, {

@@ -17,6 +17,7 @@ import { DeadLetterGroupResolver, DeadLetterResolver } from '../../resolvers/dea
 import { IngestionResolver } from '../../resolvers/ingestion.resolver.js';
 import { InstallationResolver } from '../../resolvers/installation.resolver.js';
 import { MeterDeviceResolver } from '../../resolvers/meter-device.resolver.js';
+import { MeterImportResolver } from '../../resolvers/meter-import.resolver.js';
 import { MeterExecutionTypeResolver } from '../../resolvers/meter-execution-type.resolver.js';
 import { MeteringPointResolver } from '../../resolvers/metering-point.resolver.js';
 import { NetworkInterfaceResolver } from '../../resolvers/network-interface.resolver.js';
@@ -78,6 +79,7 @@ export async function buildGraphqlSchema(): Promise<GraphQLSchema> {
       AmrTaskGroupResolver,
       OrganizationResolver,
       MeterDeviceResolver,
+      MeterImportResolver,
       MeteringPointResolver,
       InstallationResolver,
       NetworkInterfaceResolver,

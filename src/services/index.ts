@@ -15,6 +15,7 @@ import { InstallationService } from './installations.js';
 import { InvocationService } from './invocation.js';
 import { LossAccountService } from './loss-account.js';
 import { MeterDeviceService } from './meter-devices.js';
+import { MeterImportService } from './meter-import.js';
 import { MeteringPointService } from './metering-points.js';
 import { NetworkInterfaceService } from './network-interfaces.js';
 import { NodeService } from './nodes.js';
@@ -57,6 +58,7 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     taskPlans: new TaskPlanService(database, amrTasks),
     taskRunSummaries: new TaskRunSummaryService(database),
     meterDevices: new MeterDeviceService(database, broker, credentialsPublicKey),
+    meterImport: new MeterImportService(database, broker, credentialsPublicKey),
     meteringPoints: new MeteringPointService(database, broker),
     installations: new InstallationService(database, broker),
     organizations: new OrganizationService(database, broker),

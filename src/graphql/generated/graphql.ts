@@ -112,19 +112,19 @@ export type CreateMeterDeviceInput = {
   externalReference?: string | null | undefined;
   /** Maker of the device. */
   manufacturer?: string | null | undefined;
-  /** All tasks that run for this meter only. */
+  /** All tasks that run for this meter only. In an import their names will do as well. */
   meterTasks?: Array<string> | null | undefined;
   /** The maker's name of the device type. */
   model?: string | null | undefined;
   /** Unique in the organization, 1 to 150 characters. */
   name: string;
-  /** How it is reached. */
+  /** How it is reached. In an import its name will do as well. */
   networkInterface?: string | null | undefined;
   /** Address on a shared line, in the protocol's own form. */
   protocolAddress?: string | null | undefined;
   /** Printed on the device by its maker; checked in each session when set. */
   serialNumber?: string | null | undefined;
-  /** All task groups whose tasks run for this meter. */
+  /** All task groups whose tasks run for this meter. In an import their names will do as well. */
   taskGroups?: Array<string> | null | undefined;
   /** IANA time zone of the meter clock, e.g. Europe/Vienna; saved in its canonical spelling. Default UTC. */
   timeZone?: string | null | undefined;
@@ -176,6 +176,14 @@ export type DiscardDeadLettersInput = {
   ids?: Array<string> | null | undefined;
   /** Why nobody needs them, 1 to 150 characters: for the audit. */
   reason: string;
+};
+
+/** Meters to register or to change. */
+export type ImportMeterDevicesInput = {
+  /** Only tells what would be done. Default false. */
+  dryRun?: boolean | null | undefined;
+  /** 1 to 10,000 meters. The meter with the externalReference of an item is updated, else the one with its name, else one is created. What an item leaves out stays as it is. */
+  items: Array<CreateMeterDeviceInput>;
 };
 
 /** The steps every reading goes through, in this order. */
@@ -540,19 +548,19 @@ export type UpdateMeterDeviceInput = {
   lifeCycle?: MeterLifeCycle | null | undefined;
   /** Maker of the device. */
   manufacturer?: string | null | undefined;
-  /** All tasks that run for this meter only. */
+  /** All tasks that run for this meter only. In an import their names will do as well. */
   meterTasks?: Array<string> | null | undefined;
   /** The maker's name of the device type. */
   model?: string | null | undefined;
   /** Unique in the organization, 1 to 150 characters. */
   name?: string | null | undefined;
-  /** How it is reached. */
+  /** How it is reached. In an import its name will do as well. */
   networkInterface?: string | null | undefined;
   /** Address on a shared line, in the protocol's own form. */
   protocolAddress?: string | null | undefined;
   /** Printed on the device by its maker; checked in each session when set. */
   serialNumber?: string | null | undefined;
-  /** All task groups whose tasks run for this meter. */
+  /** All task groups whose tasks run for this meter. In an import their names will do as well. */
   taskGroups?: Array<string> | null | undefined;
   /** IANA time zone of the meter clock, e.g. Europe/Vienna; saved in its canonical spelling. Default UTC. */
   timeZone?: string | null | undefined;
@@ -718,6 +726,13 @@ export type DiscardDeadLettersMutationVariables = Exact<{
 
 
 export type DiscardDeadLettersMutation = { discardDeadLetters: { matched: number, discarded: number, refused: Array<{ id: string, reason: string }> } };
+
+export type ImportMeterDevicesMutationVariables = Exact<{
+  input: ImportMeterDevicesInput;
+}>;
+
+
+export type ImportMeterDevicesMutation = { importMeterDevices: { created: number, updated: number, unchanged: number, failed: number, items: Array<{ index: number, id: string | null, created: boolean, errorCode: string | null, errorMessage: string | null, errorField: string | null }> } };
 
 export type IngestionQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -1160,6 +1175,24 @@ export const DiscardDeadLettersDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DiscardDeadLettersMutation, DiscardDeadLettersMutationVariables>;
+export const ImportMeterDevicesDocument = new TypedDocumentString(`
+    mutation ImportMeterDevices($input: ImportMeterDevicesInput!) {
+  importMeterDevices(input: $input) {
+    created
+    updated
+    unchanged
+    failed
+    items {
+      index
+      id
+      created
+      errorCode
+      errorMessage
+      errorField
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ImportMeterDevicesMutation, ImportMeterDevicesMutationVariables>;
 export const IngestionDocument = new TypedDocumentString(`
     query Ingestion {
   ingestion {
