@@ -120,7 +120,8 @@ const VARIABLES = {
   },
   AMR_CREDENTIALS_PRIVATE_KEY: {
     schema: z.string().min(1).optional(),
-    about: 'Opens meter credentials (poller only). Made by `amr keys create`; embedded mode makes its own.',
+    about:
+      'Opens meter credentials (poller only). Made by `amr keys create`; embedded mode makes its own. While keys are rotated several, separated by commas.',
   },
   AMR_QUEUE_PREFIX: {
     schema: z
@@ -243,6 +244,7 @@ export interface Config {
   readonly dataDir: string;
   readonly demo: boolean;
   readonly credentialsPublicKey: string | undefined;
+  /** One key, or several separated by commas: the current one first. */
   readonly credentialsPrivateKey: string | undefined;
   readonly queuePrefix: string;
   readonly logLevel: Parsed['AMR_LOG_LEVEL'];

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.js';
-import { createKeyPair, publicKeyOf } from '../credentials.js';
+import { createKeyPair, KeyRing, publicKeyOf } from '../credentials.js';
 import { StartupError } from '../errors.js';
 import { makeFolder, writing } from './data-folder.js';
 
@@ -17,10 +17,10 @@ export async function keepKeys(
 ): Promise<{ publicKey: string; privateKey: string }> {
   const { dataDir, credentialsPublicKey, credentialsPrivateKey } = config;
   if (credentialsPrivateKey !== undefined) {
-    const publicKey = publicKeyOf(credentialsPrivateKey);
-    if (credentialsPublicKey === undefined || credentialsPublicKey === publicKey) {
-      return { publicKey, privateKey: credentialsPrivateKey };
-    }
+    // Of several, as during a rotation, the first is the current one unless the public key says another.
+    const { publicKeys } = KeyRing.parse(credentialsPrivateKey);
+    const publicKey = credentialsPublicKey ?? publicKeys[0]!;
+    if (publicKeys.includes(publicKey)) return { publicKey, privateKey: credentialsPrivateKey };
     throw new StartupError(
       'AMR_CREDENTIALS_PUBLIC_KEY and AMR_CREDENTIALS_PRIVATE_KEY are not of one pair. Correct or unset one.',
     );

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Config } from '../config.js';
+import { KeyRing } from '../credentials.js';
 import { BEGIN_WITHIN_MS } from '../domain/lease-margin.js';
 import { MeterError, messageOf } from '../errors.js';
 import { executionContexts } from '../execution/contexts.js';
@@ -74,6 +75,7 @@ export function createCollection(
   const poller = `${hostname()}:${process.pid}`;
   const cancelled = new CancelledRuns();
   const pace = new Pace(STARTS_PER_TURN);
+  const keys = settings.credentialsPrivateKey === undefined ? undefined : KeyRing.parse(settings.credentialsPrivateKey);
   let open = 0;
 
   const report = (result: ResultMessage) => broker.publish('amr.results', encode(result));
@@ -176,7 +178,7 @@ export function createCollection(
       for (const type of new Set(message.calls.map((call) => call.meter_execution_type))) {
         const context = executionContexts.get(type);
         if (!context || !calls.waiting().some((call) => call.meter_execution_type === type)) continue;
-        const credentials = openCredentials(message, settings.credentialsPrivateKey);
+        const credentials = openCredentials(message, keys);
         const opened = await openLink(message.connection, settings)(signal);
         link = opened;
         findings.reached = true;

@@ -1,14 +1,14 @@
-import { open as openBox } from '../credentials.js';
+import type { KeyRing } from '../credentials.js';
 import { MeterError, messageOf, OPEN_CREDENTIALS_PHASE } from '../errors.js';
 import type { PollSessionMessage } from '../messaging/contracts.js';
 
-/** The meter's credentials in the clear, undefined where it has none. Throws `BAD_CREDENTIALS` when this poller's key does not open them. */
+/** The meter's credentials in the clear, undefined where it has none. Throws `BAD_CREDENTIALS` when none of this poller's keys opens them. */
 export function openCredentials(
   message: PollSessionMessage,
-  privateKey: string | undefined,
+  keys: KeyRing | undefined,
 ): Record<string, string> | undefined {
   if (message.sealed_credentials === undefined) return undefined;
-  if (privateKey === undefined) {
+  if (keys === undefined) {
     throw new MeterError(
       'BAD_CREDENTIALS',
       'the meter has sealed credentials and this poller has no AMR_CREDENTIALS_PRIVATE_KEY',
@@ -16,7 +16,7 @@ export function openCredentials(
     );
   }
   try {
-    return openBox(privateKey, message.meter.id, Buffer.from(message.sealed_credentials, 'base64'));
+    return keys.open(message.meter.id, Buffer.from(message.sealed_credentials, 'base64'));
   } catch (error) {
     throw new MeterError(
       'BAD_CREDENTIALS',

@@ -3,15 +3,20 @@ import { describe, expect, it } from 'vitest';
 import {
   createKeyPair,
   CredentialsError,
+  keyIdOf,
+  KeyRing,
   open,
   parsePrivateKey,
   parsePublicKey,
   publicKeyOf,
   seal,
+  sealedFor,
 } from '../../src/credentials.js';
 import { StartupError } from '../../src/errors.js';
 
 const { publicKey, privateKey } = createKeyPair();
+const BOX_OF_BEFORE =
+  'Aaqo//cDtQsiv7SMiJk0pGzce7ZX1Vzi1Lu0Q86vBxgkPyB6w9f9sTMZV0ZTZsdN5cowFpoT8CwjJ5OFWiKfBp+dtOQhIkYLIj3JPn0L3lE=';
 const METER = '890b61bb-6594-48db-ad90-584d56754455';
 
 describe('sealed credentials', () => {
@@ -82,5 +87,38 @@ describe('key texts', () => {
   it('refuse a public key as private key, without showing what was given', () => {
     expect(() => parsePrivateKey(publicKey)).toThrow(/AMR_CREDENTIALS_PRIVATE_KEY is not a key/);
     expect(() => parsePrivateKey('amr-key-my-secret')).not.toThrow(/my-secret/);
+  });
+});
+
+describe('a ring of keys', () => {
+  const old = createKeyPair();
+  const ring = KeyRing.parse(`${privateKey}, ${old.privateKey}`);
+
+  it('opens what was sealed for any of its keys, and names them', () => {
+    for (const pair of [old, { publicKey }])
+      expect(ring.open(METER, seal(pair.publicKey, METER, { password: '1' }))).toEqual({ password: '1' });
+    expect(ring.ids).toEqual([keyIdOf(publicKey), keyIdOf(old.publicKey)]);
+    expect(ring.publicKeys).toEqual([publicKey, old.publicKey]);
+  });
+
+  it('tells for which key a box was sealed', () => {
+    expect(sealedFor(seal(old.publicKey, METER, {}))).toBe(keyIdOf(old.publicKey));
+    expect(sealedFor(Buffer.from('no box'))).toBeUndefined();
+  });
+
+  it('does not open a box of another key, and names all of its own', () => {
+    const box = seal(createKeyPair().publicKey, METER, { password: '1' });
+    expect(() => ring.open(METER, box)).toThrow(new RegExp(`has key ${keyIdOf(publicKey)}, ${keyIdOf(old.publicKey)}`));
+  });
+
+  it.each(['', ',', `${privateKey},nonsense`])('is not made from %j', (text) => {
+    expect(() => KeyRing.parse(text)).toThrow(/AMR_CREDENTIALS_PRIVATE_KEY is not a key/);
+  });
+
+  it('opens a box made with the exports in DER, which came before', () => {
+    // Sealed by the first version for the key below.
+    const key = 'amr-key-AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA';
+    const box = Buffer.from(BOX_OF_BEFORE, 'base64');
+    expect(open(key, METER, box)).toEqual({ password: '00000000' });
   });
 });
