@@ -6,6 +6,7 @@ import { addCompareStrategies } from './compare-strategies.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
 import { addDeadLetters } from './dead-letters.js';
 import { addImport } from './import.js';
+import { addImportMeters } from './import-meters.js';
 import { addInvoke } from './invoke.js';
 import { addKeys } from './keys.js';
 import { addMigrate } from './migrate.js';
@@ -61,6 +62,7 @@ function createProgram(io: CliIo): Command {
   addWatch(program, io);
   addDeadLetters(program, io);
   addImport(program, io);
+  addImportMeters(program, io);
   addSimulate(program, io);
   addCompareStrategies(program, io);
   return program;
