@@ -1,15 +1,27 @@
-const KEY = 'amr-token';
+const KEY = 'amr.token';
 
 /**
- * The token of this tab. One that came in the fragment of the address, which browsers do not send, is kept for as long as
- * the tab is open, and taken out of the address bar and the history.
+ * The access token of this tab: from the address (`#token=…`), once, or set by hand. It stays in this tab's storage and leaves the
+ * address bar, so that it gets into no history and no bookmark.
  */
-export function takeToken(): string | undefined {
-  const { hash, pathname, search } = window.location;
-  const given = new URLSearchParams(hash.slice(1)).get('token');
-  if (given) {
-    window.sessionStorage.setItem(KEY, given);
-    window.history.replaceState(null, '', pathname + search);
-  }
-  return window.sessionStorage.getItem(KEY) ?? undefined;
+export function takeToken(): void {
+  const token = new URLSearchParams(window.location.hash.slice(1)).get('token');
+  if (token === null) return;
+  storeToken(token);
+  window.history.replaceState(null, '', window.location.pathname + window.location.search);
+}
+
+export function storedToken(): string {
+  return window.sessionStorage.getItem(KEY) ?? '';
+}
+
+export function storeToken(token: string): void {
+  if (token === '') window.sessionStorage.removeItem(KEY);
+  else window.sessionStorage.setItem(KEY, token);
+}
+
+/** What requests and sockets carry; nothing where there is no token. */
+export function authorization(): Record<string, string> {
+  const token = storedToken();
+  return token === '' ? {} : { authorization: `Bearer ${token}` };
 }

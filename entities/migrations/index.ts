@@ -3,7 +3,6 @@ import { LargePopulations } from './0002-large-populations.js';
 import { Ingestion } from './0003-ingestion.js';
 import { Access } from './0004-access.js';
 import { Contract } from './0005-contract.js';
-import { MeterImport } from './0007-meter-import.js';
 
 /** Applied in this order, forward only. Append; never change one that has been released. */
 export const migrations = [
@@ -12,5 +11,4 @@ export const migrations = [
   { name: '0003-ingestion', class: Ingestion },
   { name: '0004-access', class: Access },
   { name: '0005-contract', class: Contract },
-  { name: '0007-meter-import', class: MeterImport },
 ];
