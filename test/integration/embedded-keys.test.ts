@@ -29,6 +29,14 @@ describe('the keys of embedded mode', () => {
     await expect(stat(dataDir)).rejects.toThrow(/ENOENT/);
   });
 
+  it('are several during a rotation: the first seals, unless the public key says another', async () => {
+    const [old, fresh] = [createKeyPair(), createKeyPair()];
+    const privateKey = `${fresh.privateKey},${old.privateKey}`;
+    expect(await keep(undefined, privateKey)).toEqual({ publicKey: fresh.publicKey, privateKey });
+    expect(await keep(old.publicKey, privateKey)).toEqual({ publicKey: old.publicKey, privateKey });
+    await expect(keep(createKeyPair().publicKey, privateKey)).rejects.toThrow(/not of one pair/);
+  });
+
   it('are refused when they do not belong together or one half is missing', async () => {
     await expect(keep(createKeyPair().publicKey, createKeyPair().privateKey)).rejects.toThrow(/not of one pair/);
     await expect(keep(createKeyPair().publicKey)).rejects.toThrow(/without AMR_CREDENTIALS_PRIVATE_KEY/);

@@ -1,7 +1,11 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKeyPair, keyIdOf, KeyRing, open, seal, sealedFor } from '../../src/credentials.js';
 import { run } from '../../src/cli/program.js';
 import { keysInUse, rotateCredentials } from '../../src/services/key-rotation.js';
+import { startAmr } from '../support/processes.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { deleteMetersAndTasks, insertMeter } from '../support/rows.js';
 import { uuidAt } from '../../src/domain/uuid.js';
@@ -108,6 +112,22 @@ describe('a rotation', () => {
     for (const id of [byOldServer, byNewServer])
       expect(open(fresh.privateKey, id, await boxOf(id))).toEqual({ password: 'after' });
   });
+});
+
+it('amr up seals credentials for the first of its keys at its start', { timeout: 90_000 }, async () => {
+  const meter = await meterWith('A', 'open sesame');
+  const dataDir = join(tmpdir(), `amr-${uuidAt()}`);
+  const up = startAmr(['up'], {
+    ...{ DATABASE_URL: test.url, AMR_DEMO: 'off', AMR_HTTP_PORT: '0', AMR_DATA_DIR: dataDir },
+    AMR_CREDENTIALS_PRIVATE_KEY: `${fresh.privateKey},${old.privateKey}`,
+  });
+  try {
+    await up.says(/^ready:/m);
+    expect(open(fresh.privateKey, meter, await boxOf(meter))).toEqual({ password: 'open sesame' });
+  } finally {
+    await up.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
 });
 
 describe('amr keys', () => {
