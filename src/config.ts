@@ -109,6 +109,45 @@ const VARIABLES = {
       .optional(),
     about: 'Token that commands send to the API. Not set: the one that `amr up` keeps in the data folder, if any.',
   },
+  AMR_API_MAX_COST: {
+    schema: integer(100, 10_000_000).default(50_000),
+    about:
+      'Operations that may cost more are refused: 1 for each object, lists as long as they can be (see docs/api.md).',
+  },
+  AMR_API_MAX_DEPTH: {
+    schema: integer(4, 100).default(16),
+    about: 'Levels of fields in one operation. The introspection of GraphiQL needs 15.',
+  },
+  AMR_API_TIMEOUT_SECONDS: {
+    schema: integer(1, 600).default(30),
+    about: 'Longest time for a query or mutation; then its SQL is cancelled and it ends with TIMEOUT.',
+  },
+  AMR_API_RATE: {
+    schema: integer(0, 1_000_000).default(1_000),
+    about:
+      'Requests and WebSocket operations per second of one caller (token, else address); ten times as many at once. 0: no limit.',
+  },
+  AMR_API_MAX_CONNECTIONS: {
+    schema: integer(1, 100_000).default(200),
+    about:
+      'WebSockets of one caller (token or address) open at once. Behind a proxy all callers without a token share its address.',
+  },
+  AMR_API_MAX_SUBSCRIPTIONS: {
+    schema: integer(1, 1_000_000).default(10_000),
+    about: 'Subscriptions of one caller (token, else address) open at once.',
+  },
+  AMR_INTROSPECTION: {
+    schema: oneOf(['on', 'off']).default('on'),
+    about: 'Whether the API answers questions about its schema; GraphiQL and code generators ask them.',
+  },
+  AMR_OPERATIONS_FILE: {
+    schema: z.string().min(1).optional(),
+    about: 'JSON file of persisted operations: an object from id to GraphQL document. Read at start.',
+  },
+  AMR_ONLY_PERSISTED_OPERATIONS: {
+    schema: oneOf(['on', 'off']).default('off'),
+    about: 'Whether operations that are not in AMR_OPERATIONS_FILE are refused. Those of `amr` itself always pass.',
+  },
   AMR_DATA_DIR: {
     schema: z.string().min(1).default('.data'),
     about: 'Folder of embedded mode: database, keys, truth files.',
@@ -240,6 +279,16 @@ export interface Config {
   readonly token: string | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
+  readonly apiMaxCost: number;
+  readonly apiMaxDepth: number;
+  readonly apiTimeoutMs: number;
+  /** Per second and caller; 0 is no limit. */
+  readonly apiRate: number;
+  readonly apiMaxConnections: number;
+  readonly apiMaxSubscriptions: number;
+  readonly introspection: boolean;
+  readonly operationsFile: string | undefined;
+  readonly onlyPersistedOperations: boolean;
   /** Absolute path. */
   readonly dataDir: string;
   readonly demo: boolean;
@@ -313,6 +362,15 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     token: v.AMR_TOKEN,
     httpHost: v.AMR_HTTP_HOST,
     httpPort: v.AMR_HTTP_PORT,
+    apiMaxCost: v.AMR_API_MAX_COST,
+    apiMaxDepth: v.AMR_API_MAX_DEPTH,
+    apiTimeoutMs: v.AMR_API_TIMEOUT_SECONDS * 1000,
+    apiRate: v.AMR_API_RATE,
+    apiMaxConnections: v.AMR_API_MAX_CONNECTIONS,
+    apiMaxSubscriptions: v.AMR_API_MAX_SUBSCRIPTIONS,
+    introspection: v.AMR_INTROSPECTION === 'on',
+    operationsFile: v.AMR_OPERATIONS_FILE,
+    onlyPersistedOperations: v.AMR_ONLY_PERSISTED_OPERATIONS === 'on',
     dataDir: resolve(v.AMR_DATA_DIR),
     demo: v.AMR_DEMO === 'on',
     credentialsPublicKey: v.AMR_CREDENTIALS_PUBLIC_KEY,

@@ -1,6 +1,6 @@
 /** What a client of the API or the command line can act on. */
 export type InputErrorCode =
-  'BAD_USER_INPUT' | 'NOT_FOUND' | 'CONFLICT' | 'FORBIDDEN' | 'UNAUTHENTICATED' | 'LIMIT_EXCEEDED';
+  'BAD_USER_INPUT' | 'NOT_FOUND' | 'CONFLICT' | 'FORBIDDEN' | 'UNAUTHENTICATED' | 'LIMIT_EXCEEDED' | 'TIMEOUT';
 
 /**
  * A request that cannot be carried out as asked. The message says what was attempted, on what, and the cure; `field`

@@ -4,6 +4,7 @@ import { messageOf, StartupError } from '../errors.js';
 import type { Logger } from '../telemetry.js';
 import { sqlState } from './errors.js';
 import { openOrm } from './orm.js';
+import { keepScopes, makeCancellable } from './query-scope.js';
 
 /** An open database: the ORM for what people edit, a pool for set-based SQL. */
 export interface Database {
@@ -48,6 +49,8 @@ export async function openDatabase(url: string, name: string, log: Logger): Prom
   // An idle connection that the server ends is replaced at the next use; without a listener it would end the process.
   // A connection in use tells its user by failing the query; the event beside it would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', makeCancellable);
+  keepScopes(pool);
   let closing = false;
   pool.on('error', (error) => {
     if (!closing) log.warn({ reason: messageOf(error) }, 'a database connection was lost; the next use opens another');

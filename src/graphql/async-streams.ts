@@ -60,3 +60,35 @@ export function mapStream<A, B>(
     },
   };
 }
+
+/** The same stream; `onEnd` is called once, when it has no more items, fails or is ended. */
+export function whenEnded<T>(stream: AsyncGenerator<T, void, void>, onEnd: () => void): AsyncGenerator<T, void, void> {
+  let hasEnded = false;
+  const ended = () => {
+    if (!hasEnded) onEnd();
+    hasEnded = true;
+  };
+  return {
+    next: async () => {
+      try {
+        const item = await stream.next();
+        if (item.done) ended();
+        return item;
+      } catch (error) {
+        ended();
+        throw error;
+      }
+    },
+    return: (value) => {
+      ended();
+      return stream.return(value);
+    },
+    throw: (error) => {
+      ended();
+      return stream.throw(error);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

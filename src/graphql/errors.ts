@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
+import { QueryScope } from '../db/query-scope.js';
 import { InputError } from '../errors.js';
 import type { Logger } from '../telemetry.js';
+import { MAX_TOKENS } from './limits.js';
+import { countRefusal } from './refusals.js';
 
 /**
  * What a client sees of an error, the same over HTTP and WebSocket. What it can act on passes with its code: an
@@ -13,12 +16,22 @@ export function formatError(error: unknown, log: Logger): GraphQLFormattedError 
   const place = { ...(outer?.locations && { locations: outer.locations }), ...(outer?.path && { path: outer.path }) };
   const chain = [...causes(error)];
 
-  const input = chain.find((cause) => cause instanceof InputError);
+  // What fails after an operation was stopped, fails because of that.
+  const stopped = QueryScope.current()?.endedBy;
+  const input = chain.find((cause) => cause instanceof InputError) ?? (stopped instanceof InputError && stopped);
   if (input) {
     return {
       message: input.message,
       ...place,
       extensions: { code: input.code, ...(input.field && { field: input.field }) },
+    };
+  }
+  if (outer && isTokenLimit(outer)) {
+    countRefusal('tokens');
+    return {
+      message: `The document has more than ${MAX_TOKENS} tokens. Ask in several requests, and give values as variables.`,
+      ...place,
+      extensions: { code: 'LIMIT_EXCEEDED' },
     };
   }
   const coded = chain.findLast((cause) => cause instanceof GraphQLError && isClientCode(cause.extensions['code']));
@@ -35,6 +48,11 @@ export function formatError(error: unknown, log: Logger): GraphQLFormattedError 
     ...place,
     extensions: { code: 'INTERNAL_SERVER_ERROR', id },
   };
+}
+
+/** graphql has no code for it: a syntax error at the token where parsing stopped. */
+function isTokenLimit({ message }: GraphQLError): boolean {
+  return message === `Syntax Error: Document contains more that ${MAX_TOKENS} tokens. Parsing aborted.`;
 }
 
 /** The error and what it was made from, outermost first. */

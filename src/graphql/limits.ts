@@ -1,11 +1,14 @@
 import {
   GraphQLError,
-  Kind,
   type ASTVisitor,
+  type FieldNode,
+  type OperationDefinitionNode,
   type SelectionSetNode,
   type ValidationContext,
   type ValidationRule,
 } from 'graphql';
+import { fieldsOf, responseName } from './fields-of.js';
+import { countRefusal, type RefusalReason } from './refusals.js';
 
 /** Bytes of one request body or WebSocket message. */
 export const MAX_REQUEST_BYTES = 1_000_000;
@@ -13,58 +16,101 @@ export const MAX_REQUEST_BYTES = 1_000_000;
 export const MAX_TOKENS = 5_000;
 /** Levels of fields below the operation. The introspection of GraphiQL needs 15. */
 export const MAX_DEPTH = 16;
-/** Aliased fields of an operation, those in fragments counted each time they are spread. */
+/** Times that an operation asks again, under another alias, for a field it already has at the same place. */
 export const MAX_ALIASES = 200;
+/** Fields at the top of an operation, under distinct names. */
+export const MAX_ROOT_FIELDS = 100;
+/** Directives applied in one document. */
+export const MAX_DIRECTIVES = 50;
 /** Operations one WebSocket may have open at once. */
 export const MAX_OPERATIONS_PER_SOCKET = 100;
 
 interface Size {
-  depth: number;
-  aliases: number;
+  readonly depth: number;
+  readonly aliases: number;
 }
 
-/** Refuses an operation that is too deep or repeats fields under too many aliases, before anything is executed. */
-export const operationSizeRule: ValidationRule = (context: ValidationContext): ASTVisitor => {
-  const fragments = new Map<string, Size>();
+const EMPTY: Size = { depth: 0, aliases: 0 };
 
+/** Refuses operations that are too deep, too wide, or repeat fields under too many aliases, before anything is executed. */
+export function sizeRule(maxDepth: number): ValidationRule {
+  return (context) => sizeVisitor(context, maxDepth);
+}
+
+/** The same with the usual depth. */
+export const operationSizeRule = sizeRule(MAX_DEPTH);
+
+function sizeVisitor(context: ValidationContext, maxDepth: number): ASTVisitor {
+  const measured = new Map<SelectionSetNode, Size>();
+  let directives = 0;
+
+  /** Each selection set is measured once, so that fragments nested in each other cannot cost exponential time. */
   function measure(selectionSet: SelectionSetNode): Size {
-    const size = { depth: 0, aliases: 0 };
-    for (const selection of selectionSet.selections) {
-      const inner = sizeOf(selection);
-      size.depth = Math.max(size.depth, inner.depth);
-      size.aliases += inner.aliases;
-    }
-    return size;
-  }
-
-  function sizeOf(selection: SelectionSetNode['selections'][number]): Size {
-    if (selection.kind === Kind.FRAGMENT_SPREAD) return measureFragment(selection.name.value);
-    const inner = selection.selectionSet ? measure(selection.selectionSet) : { depth: 0, aliases: 0 };
-    if (selection.kind === Kind.INLINE_FRAGMENT) return inner;
-    return { depth: inner.depth + 1, aliases: inner.aliases + (selection.alias ? 1 : 0) };
-  }
-
-  /** Each fragment is measured once, so that fragments nested in each other cannot cost exponential time. */
-  function measureFragment(name: string): Size {
-    const known = fragments.get(name);
+    const known = measured.get(selectionSet);
     if (known) return known;
-    // Stands in while the fragment is measured, for one that contains itself; another rule reports that.
-    fragments.set(name, { depth: 0, aliases: 0 });
-    const fragment = context.getFragment(name);
-    const size = fragment ? measure(fragment.selectionSet) : { depth: 0, aliases: 0 };
-    fragments.set(name, size);
+    // Stands in while the set is measured, for a fragment that contains itself; another rule reports that.
+    measured.set(selectionSet, EMPTY);
+    const fields = fieldsOf(selectionSet, context).map(({ node }) => node);
+    let depth = 0;
+    // A client that names every field once, its own way, repeats nothing.
+    let aliases = repetitionsIn(fields);
+    for (const { selectionSet: inner } of fields) {
+      const size = inner ? measure(inner) : EMPTY;
+      depth = Math.max(depth, size.depth + 1);
+      aliases += size.aliases;
+    }
+    const size = { depth, aliases };
+    measured.set(selectionSet, size);
     return size;
   }
+
+  const refuse = (reason: RefusalReason, operation: OperationDefinitionNode | undefined, message: string) => {
+    countRefusal(reason);
+    context.reportError(new GraphQLError(message, { nodes: operation, extensions: { code: 'LIMIT_EXCEEDED' } }));
+  };
 
   return {
     OperationDefinition(operation) {
       const { depth, aliases } = measure(operation.selectionSet);
-      const refuse = (message: string) =>
-        context.reportError(new GraphQLError(message, { nodes: operation, extensions: { code: 'LIMIT_EXCEEDED' } }));
-      if (depth > MAX_DEPTH)
-        refuse(`The operation is ${depth} levels deep; ${MAX_DEPTH} are allowed. Ask in several steps.`);
+      const roots = new Set(fieldsOf(operation.selectionSet, context).map(({ node }) => responseName(node))).size;
+      if (depth > maxDepth)
+        refuse(
+          'depth',
+          operation,
+          `The operation is ${depth} levels deep; ${maxDepth} are allowed. Ask in several steps.`,
+        );
       if (aliases > MAX_ALIASES)
-        refuse(`The operation has ${aliases} aliases; ${MAX_ALIASES} are allowed. Ask in several requests.`);
+        refuse(
+          'aliases',
+          operation,
+          `The operation repeats fields under ${aliases} aliases; ${MAX_ALIASES} are allowed. Ask in several requests, or with a list.`,
+        );
+      if (roots > MAX_ROOT_FIELDS)
+        refuse(
+          'root_fields',
+          operation,
+          `The operation has ${roots} fields at its top; ${MAX_ROOT_FIELDS} are allowed. Ask in several requests.`,
+        );
+    },
+    Directive() {
+      if (++directives === MAX_DIRECTIVES + 1)
+        refuse(
+          'directives',
+          undefined,
+          `The document applies more than ${MAX_DIRECTIVES} directives. Leave out what is not needed instead.`,
+        );
     },
   };
-};
+}
+
+function repetitionsIn(fields: readonly FieldNode[]): number {
+  const names = new Map<string, Set<string>>();
+  for (const field of fields) {
+    const known = names.get(field.name.value);
+    if (known) known.add(responseName(field));
+    else names.set(field.name.value, new Set([responseName(field)]));
+  }
+  let repetitions = 0;
+  for (const { size } of names.values()) repetitions += size - 1;
+  return repetitions;
+}

@@ -4,8 +4,7 @@ import {
   ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Config } from '../config.js';
 import type { Database } from '../db/database.js';
 import { messageOf, StartupError } from '../errors.js';
@@ -15,33 +14,36 @@ import type { Services } from '../services/index.js';
 import type { Logger } from '../telemetry.js';
 import { createOrganizationLookup } from '../services/organization-lookup.js';
 import { TokenVerifier } from '../services/token-verifier.js';
+import { createAdmission, validationRules } from './admission.js';
+import { apiSettings, type ApiSettings } from './api-settings.js';
 import { createAuthentication, type Identity } from './authenticate.js';
+import { createCallerLimits } from './caller-limits.js';
 import { addConsole } from './console-files.js';
 import type { RequestContext } from './context.js';
+import { costPlugin } from './cost-plugin.js';
+import { createDeadline } from './deadline.js';
 import { formatError } from './errors.js';
 import { addHealthRoutes } from './health.js';
-import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
-import { MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
+import { addHttpDoor } from './http-door.js';
+import { MAX_REQUEST_BYTES, MAX_TOKENS } from './limits.js';
 import { createLiveFeed } from './live-feed.js';
 import { createLoaders } from './loaders.js';
+import { PersistedOperations } from './persisted-operations.js';
+import { countRefusal } from './refusals.js';
 import { buildGraphqlSchema } from './schema.js';
+import { bareAnswer, SECURITY_HEADERS } from './security-headers.js';
+import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
 import { serveWebSocket } from './websocket.js';
 
 const GRAPHQL_PATH = '/graphql';
 /** Time for requests in hand to finish when the server closes; the rest is cut. */
 const CLOSE_GRACE_MS = 10_000;
-
-const SECURITY_HEADERS = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
+/** Longest time for a request to arrive in full. */
+const REQUEST_ARRIVAL_MS = 30_000;
 
 export interface GraphqlServerOptions {
-  config: Pick<Config, 'httpHost' | 'httpPort' | 'auth' | 'oidc'>;
+  /** Limits that are left out have their defaults. */
+  config: Pick<Config, 'httpHost' | 'httpPort' | 'auth' | 'oidc'> & Partial<ApiSettings>;
   database: Database;
   broker: Broker;
   log: Logger;
@@ -64,7 +66,11 @@ export interface GraphqlServer {
  */
 export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
   const { config, database, broker, log, services, readiness } = options;
+  const settings = apiSettings(config);
+  const persisted = await PersistedOperations.load(settings);
   const schema = await buildGraphqlSchema();
+  const limits = createCallerLimits(settings);
+  const deadline = createDeadline(database, settings.apiTimeoutMs, log);
   const live = await createLiveFeed({
     database,
     broker,
@@ -90,13 +96,14 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
   const apollo = new ApolloServer<RequestContext>({
     schema,
     csrfPrevention: true,
-    // Clients are meant to explore the schema; what they may see is decided by data, not by hiding names.
+    // Clients are meant to explore the schema, unless the operator has a reason: `validationRules` decides, for all doors.
     introspection: true,
+    // Resolved before, for all doors.
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: MAX_TOKENS },
-    validationRules: [operationSizeRule],
+    validationRules: validationRules(settings),
     formatError: (_formatted, error) => toClient(error),
     logger: log,
     // Nothing about operations leaves this host, whatever the environment says.
@@ -104,9 +111,24 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginLandingPageDisabled(),
       subscriptionsElsewhere,
+      costPlugin(settings.apiMaxCost),
     ],
   });
-  const app = Fastify({ bodyLimit: MAX_REQUEST_BYTES, forceCloseConnections: 'idle' });
+  const app = Fastify({
+    bodyLimit: MAX_REQUEST_BYTES,
+    requestTimeout: REQUEST_ARRIVAL_MS,
+    forceCloseConnections: 'idle',
+    // A URL that cannot be read comes before the hooks that set headers.
+    frameworkErrors: (error, _request, reply) => {
+      const plain = reply as unknown as FastifyReply;
+      void plain.headers(SECURITY_HEADERS).code(400);
+      void plain.send({ errors: [refusal(error, 400)] });
+    },
+    clientErrorHandler: (_error, socket) => {
+      if (socket.writable) socket.end(bareAnswer('400 Bad Request'));
+      else socket.destroy();
+    },
+  });
   const stop = async (closeSockets: () => Promise<void>) => {
     // The sockets first: they must end with 1001, which makes clients come back, not with completed subscriptions.
     const closing = closeSockets();
@@ -122,12 +144,14 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     prepare(app, log);
     addHealthRoutes(app, readiness);
     await addConsole(app);
-    app.route({
-      method: ['GET', 'POST'],
-      url: GRAPHQL_PATH,
-      handler: fastifyApolloHandler(apollo, {
-        context: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
-      }),
+    addHttpDoor(app, {
+      path: GRAPHQL_PATH,
+      apollo,
+      createContext: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
+      formatError: toClient,
+      limits,
+      persisted,
+      deadline,
     });
     await listen(app, config);
   } catch (error) {
@@ -141,6 +165,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     authenticate,
     createContext,
     formatError: toClient,
+    admit: createAdmission(schema, settings, persisted),
+    limits,
+    deadline,
     log,
   });
   const { port } = app.server.address() as AddressInfo;
@@ -155,12 +182,22 @@ function prepare(app: FastifyInstance, log: Logger): void {
   });
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500;
-    const body =
-      status < 500
-        ? { message: error.message, extensions: { code: status === 413 ? 'LIMIT_EXCEEDED' : 'BAD_REQUEST' } }
-        : formatError(error, log);
-    return reply.code(status).send({ errors: [body] });
+    return reply.code(status).send({ errors: [status < 500 ? refusal(error, status) : formatError(error, log)] });
   });
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({
+      errors: [{ message: `Nothing is here; GraphQL is at ${GRAPHQL_PATH}.`, extensions: { code: 'NOT_FOUND' } }],
+    }),
+  );
+}
+
+function refusal({ message }: Pick<FastifyError, 'message'>, status: number) {
+  if (status !== 413) return { message, extensions: { code: 'BAD_REQUEST' } };
+  countRefusal('body');
+  return {
+    message: `The request is larger than ${MAX_REQUEST_BYTES} bytes. Send less at a time.`,
+    extensions: { code: 'LIMIT_EXCEEDED' },
+  };
 }
 
 async function listen(

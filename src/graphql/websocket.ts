@@ -4,10 +4,8 @@ import {
   createSourceEventStream,
   execute,
   GraphQLError,
-  parse,
-  specifiedRules,
-  validate,
   type ExecutionArgs,
+  type ExecutionResult,
   type GraphQLFormattedError,
   type GraphQLSchema,
 } from 'graphql';
@@ -15,12 +13,18 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { InputError, messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
-import { mapStream } from './async-streams.js';
+import { asGraphQLError, type Cost, type createAdmission } from './admission.js';
+import { mapStream, whenEnded } from './async-streams.js';
 import type { Authenticate, Identity } from './authenticate.js';
+import { addressKey, callerKey, tokenKey } from './caller.js';
+import type { CallerLimits } from './caller-limits.js';
 import type { RequestContext } from './context.js';
+import type { Deadline } from './deadline.js';
 import { contextPerGroup } from './event-groups.js';
 import { whenOver } from './identity-end.js';
-import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
+import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES } from './limits.js';
+import { countRefusal, limitExceeded } from './refusals.js';
+import { bareAnswer } from './security-headers.js';
 
 const CONNECTION_INIT_TIMEOUT_MS = 5_000;
 const PING_MS = 20_000;
@@ -28,6 +32,8 @@ const PING_MS = 20_000;
 const MAX_SILENT_PINGS = 3;
 /** Unsent bytes of one socket beyond which its subscriptions wait. */
 const MAX_UNSENT_BYTES = 1_000_000;
+/** Unsent bytes of one socket, events and answers together, beyond which nothing more is read from it. */
+const MAX_UNSENT_ANSWERS = 4 * MAX_UNSENT_BYTES;
 /** Time for clients to answer the close frame. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -40,17 +46,33 @@ export interface WebSocketOptions {
   /** By `authorization` of the connection's payload, or by the header of the upgrade. */
   authenticate: Authenticate;
   formatError: (error: unknown) => GraphQLFormattedError;
+  admit: ReturnType<typeof createAdmission>;
+  limits: CallerLimits;
+  /** Of queries and mutations. */
+  deadline: Deadline;
   log: Logger;
 }
 
-/** What the protocol keeps of one socket. */
-interface Connection {
-  readonly socket: WebSocket;
+/** One WebSocket, as limits and rights see it. */
+interface Peer {
   readonly request: IncomingMessage;
+  /** Whom its operations are counted for; a token given with `connection_init` changes it. */
+  caller: string;
+  /** Refuses to go on, in a way that makes clients come back later. */
+  readonly turnAway: (reason: string) => void;
+  /** Ends it for good, as the client's rights are over. */
+  readonly shutOut: (reason: string) => void;
+  readonly isOpen: () => boolean;
+  /** Called when it has closed. */
+  readonly onClosed: (() => void)[];
   /** Known once the connection is acknowledged. */
   createContext?: () => RequestContext;
-  /** Ends the watch on the identity. */
-  release?: () => void;
+}
+
+/** What graphql-ws carries out, with what our own execution needs. */
+interface OperationArgs extends ExecutionArgs {
+  readonly peer: Peer;
+  readonly cost: Cost;
 }
 
 /**
@@ -58,15 +80,29 @@ interface Connection {
  * @returns a function that closes every socket with code 1001, which clients answer by connecting again, and waits for it
  */
 export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
-  const { server, path, log } = options;
+  const { server, path, limits, log } = options;
   const protocol = createProtocol(options);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_REQUEST_BYTES, handleProtocols });
 
   sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    socket.on('error', (error) => log.debug({ reason: messageOf(error) }, 'a WebSocket failed'));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') countRefusal('body');
+      log.debug({ reason: messageOf(error) }, 'a WebSocket failed');
+    });
+    const peer: Peer = {
+      request,
+      caller: callerKey(request),
+      turnAway: (reason) => socket.close(CLOSE_TRY_AGAIN_LATER, reason),
+      shutOut: (reason) => socket.close(CloseCode.Forbidden, reason),
+      isOpen: () => socket.readyState === WebSocket.OPEN,
+      onClosed: [],
+    };
+    socket.once('close', () => peer.onClosed.forEach((release) => release()));
+    const release = limits.connection(addressKey(request));
+    if (!release) return peer.turnAway('Too many connections from this address');
+    peer.onClosed.push(release);
     const stopPings = watchPeer(socket, request);
     const drained = drainOf(request);
-    const connection: Connection = { socket, request };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -80,6 +116,11 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
           socket.on('message', (data: Buffer) => {
+            // Whoever asks and does not take the answers, pongs among them, is not listened to until it has taken them.
+            if (socket.bufferedAmount > MAX_UNSENT_ANSWERS && !socket.isPaused) {
+              socket.pause();
+              void drained().then(() => socket.resume());
+            }
             handle(data.toString()).catch((error: unknown) => {
               log.error({ err: error }, 'a WebSocket message could not be handled');
               socket.close(CloseCode.InternalServerError, 'Internal server error');
@@ -87,11 +128,10 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
           });
         },
       },
-      connection,
+      peer,
     );
     socket.once('close', (code, reason) => {
       stopPings();
-      connection.release?.();
       closed(code, reason.toString()).catch((error: unknown) =>
         log.error({ err: error }, 'a WebSocket did not end well'),
       );
@@ -101,7 +141,7 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     const refusal = refuse(request, path);
-    if (refusal) return socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    if (refusal) return socket.end(bareAnswer(refusal));
     sockets.handleUpgrade(request, socket, head, (webSocket) => sockets.emit('connection', webSocket, request));
   };
   server.on('upgrade', upgrade);
@@ -116,6 +156,7 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
 }
 
 const CLOSE_GOING_AWAY = 1001;
+const CLOSE_TRY_AGAIN_LATER = 1013;
 
 /** Why an upgrade is refused, as an HTTP status line; undefined when it is not. */
 function refuse(request: IncomingMessage, path: string): string | undefined {
@@ -126,50 +167,55 @@ function refuse(request: IncomingMessage, path: string): string | undefined {
   return undefined;
 }
 
-function createProtocol({ schema, authenticate, createContext, formatError }: WebSocketOptions) {
-  return makeServer<Record<string, unknown>, Connection>({
+function createProtocol(options: WebSocketOptions) {
+  const { schema, authenticate, createContext, formatError, admit, limits, deadline } = options;
+  return makeServer<Record<string, unknown>, Peer>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
-    onConnect: async ({ connectionParams, extra }) => {
-      const { socket, request } = extra;
+    onConnect: async ({ connectionParams, extra: peer }) => {
+      const authorization = authorizationIn(connectionParams) ?? peer.request.headers.authorization;
       try {
-        const identity = await authenticate(authorizationIn(connectionParams) ?? request.headers.authorization);
-        extra.createContext = () => createContext(identity, request.socket.remoteAddress);
-        if (socket.readyState === WebSocket.OPEN)
-          extra.release = whenOver(identity, (why) => socket.close(CloseCode.Forbidden, why));
-        return true;
+        const identity = await authenticate(authorization);
+        if (!peer.isOpen()) return false;
+        peer.createContext = () => createContext(identity, peer.request.socket.remoteAddress);
+        peer.onClosed.push(whenOver(identity, peer.shutOut));
       } catch (error) {
         // Ours to answer for, and for the client to try again: the database is away, for one.
         if (!(error instanceof GraphQLError)) throw error;
-        socket.close(CloseCode.Forbidden, closeReason(error.message));
+        peer.shutOut(closeReason(error.message));
         return false;
       }
+      if (authorization === undefined) return true;
+      peer.caller = tokenKey(authorization);
+      const release = limits.connection(peer.caller);
+      if (release) peer.onClosed.push(release);
+      else peer.turnAway('Too many connections with this token');
+      return true;
     },
-    onSubscribe: ({ subscriptions, extra }, _id, { query, variables, operationName }) => {
+    onSubscribe: ({ subscriptions, extra: peer }, _id, payload) => {
+      const tooMany = limits.request(peer.caller);
+      if (tooMany) return [asGraphQLError(tooMany.error)];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
-        return [
-          asGraphQLError(
-            new InputError(
-              'LIMIT_EXCEEDED',
-              `One WebSocket carries ${MAX_OPERATIONS_PER_SOCKET} operations at once; open another.`,
-            ),
-          ),
-        ];
+        const message = `One WebSocket carries ${MAX_OPERATIONS_PER_SOCKET} operations at once; open another.`;
+        return [asGraphQLError(limitExceeded('operations', message))];
       }
       // Returned, not thrown: an error thrown here would close the socket and end its other operations.
-      try {
-        const document = parse(query, { maxTokens: MAX_TOKENS });
-        const errors = validate(schema, document, [...specifiedRules, operationSizeRule]);
-        if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-        return { schema, document, operationName, variableValues: variables, contextValue: extra.createContext!() };
-      } catch (error) {
-        const wrapped = asGraphQLError(error);
-        return [error instanceof GraphQLError ? withCode(wrapped, 'GRAPHQL_PARSE_FAILED') : wrapped];
-      }
+      const admitted = admit(payload);
+      if (!('document' in admitted)) return admitted;
+      const { document, cost } = admitted;
+      const { operationName, variables: variableValues } = payload;
+      const args: OperationArgs = {
+        schema,
+        document,
+        operationName,
+        variableValues,
+        contextValue: peer.createContext!(),
+        peer,
+        cost,
+      };
+      return args;
     },
-    subscribe: (args) => {
-      const first = args.contextValue as RequestContext;
-      return subscribe(args, () => createContext(first, first.source));
-    },
+    execute: (args) => executeWithin(deadline, args as OperationArgs),
+    subscribe: (args) => subscribe(args as OperationArgs, limits),
     onNext: (_context, _id, _payload, _args, { errors, ...result }) => ({
       ...result,
       ...(errors && { errors: errors.map(formatError) }),
@@ -178,12 +224,33 @@ function createProtocol({ schema, authenticate, createContext, formatError }: We
   });
 }
 
+async function executeWithin(deadline: Deadline, args: OperationArgs): Promise<ExecutionResult> {
+  const { cost } = args;
+  try {
+    return { ...(await deadline(() => execute(args))), extensions: { cost } };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { errors: [asGraphQLError(error)], extensions: { cost } };
+  }
+}
+
 /** As `subscribe` of graphql, but each group of events is resolved with a context of its own. */
-async function subscribe(args: ExecutionArgs, createContext: () => RequestContext) {
-  const events = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in events)) return events;
-  const contextOf = contextPerGroup(createContext);
-  return mapStream(events, (event) => execute({ ...args, rootValue: event, contextValue: contextOf(event) }));
+async function subscribe(args: OperationArgs, limits: CallerLimits) {
+  const release = limits.subscription(args.peer.caller);
+  if (typeof release !== 'function') return { errors: [asGraphQLError(release)] };
+  let isOpen = false;
+  try {
+    const events = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in events)) return events;
+    isOpen = true;
+    const contextOf = contextPerGroup(args.peer.createContext!);
+    const results = mapStream(events, (event) =>
+      execute({ ...args, rootValue: event, contextValue: contextOf(event) }),
+    );
+    return whenEnded(results, release);
+  } finally {
+    if (!isOpen) release();
+  }
 }
 
 /** Clients write the name either way. */
@@ -196,22 +263,6 @@ function authorizationIn(payload: Record<string, unknown> | undefined): string |
 function closeReason(message: string): string {
   const [first] = message.split('. ');
   return first!.replace(/[^ -~]/g, '?').slice(0, 123);
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes,
-    source: error.source,
-    positions: error.positions,
-    extensions: { code, ...error.extensions },
-  });
-}
-
-function asGraphQLError(error: unknown): GraphQLError {
-  if (error instanceof GraphQLError) return error;
-  return new GraphQLError(messageOf(error), {
-    originalError: error instanceof Error ? error : new Error(messageOf(error)),
-  });
 }
 
 /** Pings the peer and ends the connection after a time without a pong, a message, or bytes taken from us. */

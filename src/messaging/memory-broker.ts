@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Logger } from '../telemetry.js';
 import {
   PublishError,
@@ -97,19 +98,24 @@ export class MemoryBroker implements Broker {
   async bind(topic: TopicName, pattern: string, listener: (body: Buffer) => void): Promise<Consumer> {
     this.refuseWhenClosed();
     const bindings = this.bindings.get(topic)!;
-    const binding = { pattern, listener: new MemoryListener(listener, this.log, () => bindings.delete(binding)) };
+    const binding = {
+      pattern,
+      listener: new MemoryListener(AsyncResource.bind(listener), this.log, () => bindings.delete(binding)),
+    };
     bindings.add(binding);
     return binding.listener;
   }
 
   async consume(queue: QueueName, handler: Handler, { prefetch }: ConsumeOptions): Promise<Consumer> {
     this.refuseWhenClosed();
+    // What it does is its own: were it part of the request that published, it would end when that runs out of time.
+    const own = AsyncResource.bind(handler);
     const onEnd = (ended: MemoryConsumer) => this.consumers.delete(ended);
     const consumer = new MemoryConsumer(
       this.queue(queue),
       queue,
       prefetch,
-      handler,
+      own,
       this.settlement(queue),
       this.log,
       onEnd,
@@ -130,7 +136,7 @@ export class MemoryBroker implements Broker {
   async listen(exchange: ExchangeName, listener: (body: Buffer) => void): Promise<Consumer> {
     this.refuseWhenClosed();
     const listeners = this.listeners.get(exchange)!;
-    const consumer = new MemoryListener(listener, this.log, (ended) => listeners.delete(ended));
+    const consumer = new MemoryListener(AsyncResource.bind(listener), this.log, (ended) => listeners.delete(ended));
     listeners.add(consumer);
     return consumer;
   }

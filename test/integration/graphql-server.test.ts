@@ -105,7 +105,7 @@ describe('HTTP', () => {
   it.each([
     ['{', 400, 'GRAPHQL_PARSE_FAILED'],
     ['{ nonsense }', 400, 'GRAPHQL_VALIDATION_FAILED'],
-    [`{ ${'amrTasks { nodes { id } } '.repeat(2000)} }`, 400, 'GRAPHQL_PARSE_FAILED'],
+    [`{ ${'amrTasks { nodes { id } } '.repeat(2000)} }`, 400, 'LIMIT_EXCEEDED'],
     [`{ ${Array.from({ length: 300 }, (_, i) => `a${i}: __typename`).join(' ')} }`, 400, 'LIMIT_EXCEEDED'],
   ])('refuses a wrong document with its code: %.20s', async (query, status, code) => {
     const response = await post({ query });
