@@ -21,6 +21,8 @@ export function checkArguments(args: Readonly<Record<string, unknown>>): void {
     if (depth === MAX_DEPTH) throw refusal(topOf(field), `must be nested at most ${MAX_DEPTH} levels deep`);
     for (const [key, item] of Object.entries(value)) {
       if (!isStorable(key)) throw refusal(field, TEXT_RULE);
+      // Harmless until something copies the object: then it would be no value but the kind of the copy.
+      if (key === '__proto__') throw refusal(topOf(field), 'must not have the key __proto__');
       open.push({ field: `${field}.${key}`, value: item, depth: depth + 1 });
     }
   }

@@ -34,6 +34,11 @@ export function formatError(error: unknown, log: Logger): GraphQLFormattedError 
       extensions: { code: 'LIMIT_EXCEEDED' },
     };
   }
+  if (!outer?.path && chain.some(isStackOverflow)) {
+    countRefusal('depth');
+    const message = 'The document is nested too deep to be read. Give values as variables, and ask in several steps.';
+    return { message, ...place, extensions: { code: 'LIMIT_EXCEEDED' } };
+  }
   const coded = chain.findLast((cause) => cause instanceof GraphQLError && isClientCode(cause.extensions['code']));
   if (coded instanceof GraphQLError) {
     return { message: (outer ?? coded).message, ...place, extensions: publicExtensions(coded) };
@@ -53,6 +58,11 @@ export function formatError(error: unknown, log: Logger): GraphQLFormattedError 
 /** graphql has no code for it: a syntax error at the token where parsing stopped. */
 function isTokenLimit({ message }: GraphQLError): boolean {
   return message === `Syntax Error: Document contains more that ${MAX_TOKENS} tokens. Parsing aborted.`;
+}
+
+/** Of the parser, before anything was carried out: it calls itself for each bracket. */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes('call stack');
 }
 
 /** The error and what it was made from, outermost first. */

@@ -124,8 +124,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       void plain.headers(SECURITY_HEADERS).code(400);
       void plain.send({ errors: [refusal(error, 400)] });
     },
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end(bareAnswer('400 Bad Request'));
+    clientErrorHandler: ({ code }, socket) => {
+      const status = code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+      if (socket.writable) socket.end(bareAnswer(status));
       else socket.destroy();
     },
   });
