@@ -31,9 +31,9 @@ interface Outcome {
 }
 
 interface Door {
-  ask(request: Request, headers?: Record<string, string>): Promise<Outcome>;
+  readonly ask: (request: Request, headers?: Record<string, string>) => Promise<Outcome>;
   /** The same as text, for what `JSON.stringify` does not write; a door without it has no place for such. */
-  askRaw?(json: string): Promise<Outcome>;
+  readonly askRaw?: (json: string) => Promise<Outcome>;
 }
 
 async function outcomeOf(response: Response): Promise<Outcome> {

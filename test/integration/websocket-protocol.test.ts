@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type RawSocket, type TestServer } from '../support/api-server.js';
 
@@ -145,7 +145,7 @@ describe('an upgrade', () => {
       },
     });
     sent.end();
-    const [answer] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
     answer.resume();
     return answer;
   };
@@ -155,7 +155,7 @@ describe('an upgrade', () => {
     ['of a page without a site', '/graphql', { origin: 'null' }, 403],
     ['elsewhere', '/other', {}, 404],
   ])('%s is refused with safe headers', async (_what, path, headers, status) => {
-    const answer = await upgrade(path, headers as Record<string, string>);
+    const answer = await upgrade(path, headers);
     expect(answer.statusCode).toBe(status);
     expect(answer.headers['x-content-type-options']).toBe('nosniff');
     expect(answer.headers['content-security-policy']).toContain("default-src 'none'");

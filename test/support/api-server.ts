@@ -22,9 +22,9 @@ export interface SocketMessage {
 
 export interface RawSocket {
   readonly socket: WebSocket;
-  send(message: object | string): void;
+  readonly send: (message: object | string) => void;
   /** The next message; rejects when the socket closes first. */
-  next(): Promise<SocketMessage>;
+  readonly next: () => Promise<SocketMessage>;
   /** Code and reason of its end. */
   readonly closed: Promise<{ code: number; reason: string }>;
 }
