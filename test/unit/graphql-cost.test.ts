@@ -76,11 +76,10 @@ describe('the cost of an operation', () => {
       (_, i) =>
         `fragment f${i} on MeterDevice { taskRuns { nodes { meterDevice { ...f${i + 1} } } } x: taskRuns { nodes { meterDevice { ...f${i + 1} } } } }`,
     );
-    const started = performance.now();
+    // 2^60 pages, were each measured where it is spread: the time-out tells.
     expect(
       cost(`{ meterDevice(id: "x") { ...f0 } } ${fragments.join(' ')} fragment f60 on MeterDevice { id }`),
     ).toBeGreaterThan(1e100);
-    expect(performance.now() - started).toBeLessThan(1_000);
   });
 
   it('leaves questions about the schema to the rules of graphql', () => {
