@@ -10,7 +10,6 @@ import {
   type GraphQLArgument,
   type GraphQLField,
   type GraphQLInputField,
-  type GraphQLInputType,
   type GraphQLOutputType,
   type GraphQLSchema,
 } from 'graphql';
@@ -37,7 +36,7 @@ export function slotsOf(field: RootField): Slot[] {
 
 function slotsIn({ name, type }: GraphQLArgument | GraphQLInputField, above: readonly string[]): Slot[] {
   const path = [...above, name];
-  const named = getNamedType<GraphQLInputType>(type);
+  const named = getNamedType(type);
   const isList = isListType(getNullableType(type));
   if (isInputObjectType(named)) {
     const inner = isList ? [...path, '0'] : path;
