@@ -26,6 +26,7 @@ export const MUTATION_ROLES: Readonly<Record<string, Role>> = {
   deleteSegment: OPERATOR,
   deleteSeries: OPERATOR,
   discardDeadLetters: ADMIN,
+  importMeterDevices: OPERATOR,
   installMeter: OPERATOR,
   invokeAmrTask: OPERATOR,
   invokeAmrTaskGroup: OPERATOR,
