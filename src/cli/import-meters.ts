@@ -11,7 +11,7 @@ import { METER_COLUMNS } from '../import/meter-rows.js';
 import { backoff, pause } from '../retry.js';
 import { withClient } from './client.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
-import { apiUrl, collected, DEFAULT_URL, wholeNumber } from './options.js';
+import { apiUrl, collected, DEFAULT_URL, wholeNumber, TOKEN_HELP } from './options.js';
 
 const ERRORS_SHOWN = 20;
 const RETRY_FIRST_MS = 500;
@@ -26,6 +26,7 @@ interface ImportMetersOptions {
   batch: number;
   errors?: string;
   url: string;
+  token?: string;
 }
 
 export function addImportMeters(program: Command, io: CliIo): void {
@@ -41,6 +42,7 @@ export function addImportMeters(program: Command, io: CliIo): void {
     .option('--batch <number>', 'rows sent at once', wholeNumber(1, 10_000), 1_000)
     .option('--errors <file>', 'where all errors go (default: FILE.errors.csv)')
     .option('--url <url>', "the API's address", apiUrl, DEFAULT_URL)
+    .option('--token <token>', TOKEN_HELP)
     .addHelpText(
       'after',
       `
@@ -54,7 +56,7 @@ Examples:
   $ amr import-meters meters.csv --delimiter ";" --ignore remarks`,
     )
     .action(async (file: string, options: ImportMetersOptions) => {
-      await withClient(options.url, (client) => runImportMeters(client, file, options, io));
+      await withClient(options, io, (client) => runImportMeters(client, file, options, io));
     });
 }
 
