@@ -24,7 +24,7 @@ beforeAll(async () => {
   const broker = await brokers.open();
   const services = createServices({ database, broker, credentialsPublicKey: keys.publicKey, log: silentLog });
   const readiness = async () => ({ ok: true, parts: {} });
-  const config = { httpHost: '127.0.0.1', httpPort: 0 };
+  const config = { httpHost: '127.0.0.1', httpPort: 0, auth: 'off' as const, oidc: undefined };
   api = await startGraphqlServer({ config, database, broker, log: silentLog, services, readiness });
 });
 afterAll(async () => {
