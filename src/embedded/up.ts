@@ -8,14 +8,13 @@ import { migrate } from '../db/migrate.js';
 import { DEFAULT_ORGANIZATION_ID } from '../domain/organization.js';
 import type { Worker, WorkerContext } from '../lifecycle.js';
 import { connectBroker } from '../messaging/connect-broker.js';
-import { KeyRing } from '../credentials.js';
 import { startServer } from '../server.js';
-import { rotateCredentials } from '../services/key-rotation.js';
 import { endAllLeases } from '../services/leases.js';
 import { adminTokenFile, keepAdminToken } from './admin-token.js';
 import { startDemo } from './demo.js';
 import { keepKeys } from './keys.js';
 import { startEmbeddedPostgres } from './postgres.js';
+import { renewSeals } from './renew-seals.js';
 
 /**
  * `amr up`: everything in one process, on the same code as the separate workers. What is not configured is embedded: a
@@ -45,12 +44,7 @@ export const up: Worker = async (context) => {
   // Their messages died with the process before this one: waiting for their leases would only hold up the meters.
   if (config.amqpUrl === 'memory:') await endAllLeases(database.pool);
 
-  // One process holds all keys here: old credentials get the new key before anybody needs them.
-  const ring = KeyRing.parse(keys.privateKey);
-  if (ring.ids.length > 1) {
-    const { resealed, unreadable } = await rotateCredentials(database.pool, { ring, publicKey: keys.publicKey });
-    log.info({ resealed, unreadable }, 'credentials sealed for the current key');
-  }
+  await renewSeals(database.pool, keys, log);
 
   // Stopped in the opposite order: what feeds a part ends before the part.
   const resources = { broker, database };

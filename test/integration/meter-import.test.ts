@@ -223,7 +223,9 @@ describe('importMeterDevices', () => {
       taskGroups: ['g1', 'g2'],
     }));
     expect(await statementsOf(() => importMeters(items))).toBe(
-      await statementsOf(() => importMeters(items.slice(0, 2).map((item) => ({ ...item, serialNumber: `${item.serialNumber}b` })))),
+      await statementsOf(() =>
+        importMeters(items.slice(0, 2).map((item) => ({ ...item, serialNumber: `${item.serialNumber}b` }))),
+      ),
     );
     expect(await rows('select count(*)::int as count from meter_device_task_groups')).toEqual([{ count: 20_000 }]);
   });
