@@ -11,7 +11,7 @@ import { METER_COLUMNS } from '../import/meter-rows.js';
 import { backoff, pause } from '../retry.js';
 import { withClient } from './client.js';
 import { CommandError, EXIT, type CliIo } from './io.js';
-import { apiUrl, collected, DEFAULT_URL, wholeNumber, TOKEN_HELP } from './options.js';
+import { apiUrl, collected, DEFAULT_URL, TOKEN_HELP, wholeNumber } from './options.js';
 
 const ERRORS_SHOWN = 20;
 const RETRY_FIRST_MS = 500;

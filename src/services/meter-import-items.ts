@@ -23,7 +23,7 @@ export interface ImportItem {
   readonly given: Partial<ImportedFields> & Pick<ImportedFields, 'name'>;
   /** What a meter is created with. */
   readonly whole: ImportedFields;
-  readonly links: Omit<MeterLinks, 'expectedVersion'>;
+  readonly links: MeterLinks;
 }
 
 /** Why an item is left out. */
@@ -66,7 +66,7 @@ function parseItem(input: CreateMeterDevice, index: number): ImportItem | ItemEr
   const path = `input.items.${index}`;
   try {
     const fields = parseInput(MeterFields, input, path);
-    const { expectedVersion: _none, ...links } = parseInput(MeterLinks, input, path);
+    const links = parseInput(MeterLinks, input, path);
     const whole = Object.fromEntries(FIELDS.map((field) => [field, fields[field]])) as unknown as ImportedFields;
     const said = FIELDS.filter((field) => input[field] !== undefined);
     const given = Object.fromEntries(said.map((field) => [field, fields[field]])) as ImportItem['given'];

@@ -105,6 +105,7 @@ describe.skipIf(!amqpUrl)('the passwords of meters (needs RabbitMQ)', () => {
       AMR_HTTP_PORT: '0',
       AMR_HEALTH_PORT: '0',
       AMR_LOG_LEVEL: 'trace',
+      AMR_AUTH: 'off',
       AMR_CREDENTIALS_PUBLIC_KEY: old.publicKey,
     };
     const profile = join(folder, 'profile.json');
