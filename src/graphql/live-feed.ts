@@ -5,8 +5,11 @@ import { pause } from '../retry.js';
 import type { Logger } from '../telemetry.js';
 import { mapStream, stoppable } from './async-streams.js';
 import { delivered, subscribers } from './live-metrics.js';
+import { GroupMembers } from './group-members.js';
 import { ReadingFilter, type ReadingFilterInput } from './reading-filter.js';
-import { placeAfter, streamReadings, type LiveReading } from './reading-stream.js';
+import { ReadingHub } from './reading-hub.js';
+import { placeAfter } from './reading-stream.js';
+import { ReadingSubscription } from './reading-subscription.js';
 import { ReadingTail, type ReadingTailOptions } from './reading-tail.js';
 import { RunInbox, streamRuns, type LoadRuns, type RunFilterInput, type RunRow } from './run-stream.js';
 
@@ -24,7 +27,7 @@ export interface LiveFeed {
     organizationId: string,
     filter: ReadingFilterInput | null | undefined,
     after: string | null | undefined,
-  ): Promise<AsyncIterable<LiveReading>>;
+  ): Promise<ReadingSubscription>;
   /** Runs that match, each time they change. Changes close to each other come as one. */
   runs(organizationId: string, filter: RunFilterInput | null | undefined): AsyncIterable<RunRow>;
   /** Ends all streams. */
@@ -50,6 +53,8 @@ export async function createLiveFeed({
   const open = new Set<{ end: () => Promise<unknown> }>();
 
   const tail = await ReadingTail.start({ pool, broker, log, ...tuning });
+  const members = new GroupMembers(pool, log);
+  const hub = new ReadingHub({ tail, members, pool, log });
   const listener = await broker.listen(
     'runs.changed',
     (body) => {
@@ -93,9 +98,18 @@ export async function createLiveFeed({
     async readings(organizationId, filterInput, after) {
       // Taken before anything is awaited: what commits while the filter is looked up is already part of the stream.
       const live = { position: tail.recent.head + 1, taken: 0 };
-      const filter = await ReadingFilter.create(pool, organizationId, filterInput ?? {});
-      const from = after == null ? live : await placeAfter(pool, after);
-      return subscription('meterReadingAdded', (signal) => streamReadings({ tail, pool, log, filter, from }, signal));
+      const filter = await ReadingFilter.create(pool, members, organizationId, filterInput ?? {});
+      let from = live;
+      try {
+        if (after != null) from = await placeAfter(pool, after);
+      } catch (error) {
+        filter.release();
+        throw error;
+      }
+      const subscription = new ReadingSubscription(hub, filter, from, () => open.delete(handle));
+      const handle = { end: async () => subscription.end() };
+      open.add(handle);
+      return subscription;
     },
     runs(organizationId, filter) {
       const inbox = new RunInbox(organizationId);
