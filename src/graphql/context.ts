@@ -11,10 +11,6 @@ export interface RequestContext extends Identity {
   /** One set per operation; in a subscription one per group of events (see event-groups.ts), so that a long stream never serves stale rows. */
   readonly loaders: Loaders;
   readonly live: LiveFeed;
-  /** When the right to ask ends, in milliseconds since the epoch: subscriptions end then. */
-  readonly expiresAt?: number;
-  /** Aborts when the right to ask is taken away: subscriptions end at once. */
-  readonly revoked?: AbortSignal;
   /**
    * Stands for what may be seen of a reading, where that differs within an organization: answers of subscriptions are shared
    * among those whose audience is the same.

@@ -1,11 +1,12 @@
 import type { Database } from '../db/database.js';
 import type { Broker } from '../messaging/broker.js';
-import { RunsChangedMessage, decode } from '../messaging/contracts.js';
+import { ControlMessage, RunsChangedMessage, decode } from '../messaging/contracts.js';
 import { pause } from '../retry.js';
 import type { Logger } from '../telemetry.js';
 import { mapStream, stoppable } from './async-streams.js';
 import { delivered, subscribers } from './live-metrics.js';
 import { GroupMembers } from './group-members.js';
+import type { MeterCache } from './meter-cache.js';
 import { ReadingFilter, type ReadingFilterInput } from './reading-filter.js';
 import { ReadingHub } from './reading-hub.js';
 import { placeAfter } from './reading-stream.js';
@@ -39,6 +40,8 @@ export interface LiveFeedOptions extends Pick<ReadingTailOptions, 'limits' | 'po
   broker: Broker;
   log: Logger;
   loadRuns: LoadRuns;
+  /** Told when rows of meters change. */
+  meters?: MeterCache;
 }
 
 export async function createLiveFeed({
@@ -46,6 +49,7 @@ export async function createLiveFeed({
   broker,
   log,
   loadRuns,
+  meters,
   ...tuning
 }: LiveFeedOptions): Promise<LiveFeed> {
   const { pool } = database;
@@ -55,6 +59,20 @@ export async function createLiveFeed({
   const tail = await ReadingTail.start({ pool, broker, log, ...tuning });
   const members = new GroupMembers(pool, log);
   const hub = new ReadingHub({ tail, members, pool, log });
+  const control = await broker.listen(
+    'amr.control',
+    (body) => {
+      const decoded = decode(ControlMessage, body);
+      if (!decoded.ok) return log.debug({ reason: decoded.reason }, 'a control message was ignored');
+      if (decoded.message.type !== 'rows_changed') return;
+      meters?.forget(decoded.message.organization, decoded.message.meters);
+      members.expire();
+    },
+    () => {
+      meters?.forgetAll();
+      members.expire();
+    },
+  );
   const listener = await broker.listen(
     'runs.changed',
     (body) => {
@@ -123,6 +141,7 @@ export async function createLiveFeed({
     async close() {
       await Promise.all([...open].map((stream) => stream.end()));
       await listener.drain();
+      await control.drain();
       await tail.close();
     },
   };

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Place } from '../domain/cursor.js';
 import { EventTurns } from './event-turns.js';
 import type { GroupMembers } from './group-members.js';
@@ -25,6 +26,9 @@ export interface ChannelSource {
   readonly members: GroupMembers;
 }
 
+/** Of one selection; some MB of text. */
+const MAX_KEPT_EVENTS = 5_000;
+
 const deliveredReadings = delivered.labels({ subscription: 'meterReadingAdded' });
 
 /**
@@ -34,6 +38,11 @@ const deliveredReadings = delivered.labels({ subscription: 'meterReadingAdded' }
  */
 export class ReadingChannel<E> {
   readonly #router: ReadingRouter<ReadingSubscriber<E>>;
+  /** Events made for those who lag. */
+  readonly #kept = new LRUCache<number, readonly E[]>({
+    maxSize: MAX_KEPT_EVENTS,
+    sizeCalculation: (events) => events.length + 1,
+  });
   /** Position of the batch that is routed next. */
   #next: number;
   #running = false;
@@ -131,6 +140,9 @@ export class ReadingChannel<E> {
           // It may have left meanwhile, and even have come back.
           if (!subscriber.live || subscriber.hasPassed(position, passed)) continue;
           const { outlet } = subscriber;
+          // A fast reader is only waiting for its turn to be written to.
+          if (outlet.connection.full) await turns.pass();
+          if (!subscriber.live) continue;
           if (outlet.connection.full) {
             this.#leave(subscriber, { position, taken: passed - 1 });
             this.#replay(subscriber);
@@ -173,7 +185,7 @@ export class ReadingChannel<E> {
         starts[column]! + batch.columns[column]!.t.length > subscriber.place.taken,
     );
     if (columns.length === 0) return true;
-    const events = await this.renderer.render(entry, columns);
+    const events = await this.#replayed(entry, columns);
     for (const column of columns) {
       let passed = starts[column]!;
       for (const event of events.get(column)!) {
@@ -191,6 +203,28 @@ export class ReadingChannel<E> {
     }
     return true;
   }
+
+  /** Those who lag tend to lag together. */
+  async #replayed(entry: LoggedBatch, columns: readonly number[]): Promise<ColumnEvents<E>> {
+    const events = new Map<number, readonly E[]>();
+    const missing: number[] = [];
+    for (const column of columns) {
+      const kept = this.#kept.get(columnKey(entry.position, column));
+      if (kept) events.set(column, kept);
+      else missing.push(column);
+    }
+    if (missing.length === 0) return events;
+    for (const [column, made] of await this.renderer.render(entry, missing)) {
+      events.set(column, made);
+      this.#kept.set(columnKey(entry.position, column), made);
+    }
+    return events;
+  }
+}
+
+/** Of a column of a batch; a batch has fewer columns than this. */
+function columnKey(position: number, column: number): number {
+  return position * 100_000 + column;
 }
 
 /** Behind the last reading of a batch it is the beginning of the next one. */

@@ -33,7 +33,10 @@ export class Replays {
   async #serve(connection: Connection, queue: Turn[]): Promise<void> {
     for (let turn = queue.shift(); turn; turn = queue.shift()) {
       const { subscriber, replay } = turn;
-      while (connection.full && !subscriber.ended) await connection.drained();
+      while (connection.full && !subscriber.ended) {
+        await connection.drained();
+        await new Promise(setImmediate); // a connection that breaks says so to others first
+      }
       try {
         if (!subscriber.ended) await replay();
       } catch (error) {

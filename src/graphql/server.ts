@@ -8,6 +8,7 @@ import { fastifyApolloHandler } from '@as-integrations/fastify';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Config } from '../config.js';
 import type { Database } from '../db/database.js';
+import { retryRead } from '../db/retry-read.js';
 import { messageOf, StartupError } from '../errors.js';
 import type { ReadinessReport } from '../lifecycle.js';
 import type { Broker } from '../messaging/broker.js';
@@ -24,6 +25,7 @@ import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
 import { MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
 import { createLiveFeed } from './live-feed.js';
 import { createLoaders } from './loaders.js';
+import { MeterCache } from './meter-cache.js';
 import { buildGraphqlSchema } from './schema.js';
 import { serveWebSocket } from './websocket.js';
 
@@ -65,10 +67,14 @@ export interface GraphqlServer {
 export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
   const { config, database, broker, log, services, readiness } = options;
   const schema = await buildGraphqlSchema();
+  const meters = new MeterCache((organizationId, ids) =>
+    retryRead(() => services.meterDevices.byIds(organizationId, ids)),
+  );
   const live = await createLiveFeed({
     database,
     broker,
     log,
+    meters,
     loadRuns: (organizationId, ids) => services.taskRuns.byIds(organizationId, ids),
   });
   const tokens = await TokenVerifier.start({ pool: database.pool, broker, log });
@@ -141,6 +147,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     authenticate,
     createContext,
     formatError: toClient,
+    meters,
     log,
   });
   const { port } = app.server.address() as AddressInfo;

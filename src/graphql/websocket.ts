@@ -1,33 +1,25 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  createSourceEventStream,
-  execute,
-  GraphQLError,
-  parse,
-  specifiedRules,
-  validate,
-  type ExecutionArgs,
-  type GraphQLFormattedError,
-  type GraphQLSchema,
-} from 'graphql';
+import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { InputError, messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
-import { mapStream } from './async-streams.js';
 import type { Authenticate, Identity } from './authenticate.js';
 import type { RequestContext } from './context.js';
-import { contextPerGroup } from './event-groups.js';
 import { whenOver } from './identity-end.js';
-import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
+import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES } from './limits.js';
+import type { MeterCache } from './meter-cache.js';
+import type { Outlet } from './outlet.js';
+import { PreparedDocuments } from './prepared-documents.js';
+import type { SubscriptionArgs } from './reading-renderers.js';
+import { SocketConnection } from './socket-connection.js';
+import { subscribe } from './subscribe.js';
 
 const CONNECTION_INIT_TIMEOUT_MS = 5_000;
 const PING_MS = 20_000;
 /** Pings in a row without any sign of life before a peer counts as gone. */
 const MAX_SILENT_PINGS = 3;
-/** Unsent bytes of one socket beyond which its subscriptions wait. */
-const MAX_UNSENT_BYTES = 1_000_000;
 /** Time for clients to answer the close frame. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -35,22 +27,29 @@ export interface WebSocketOptions {
   server: Server;
   path: string;
   schema: GraphQLSchema;
-  /** Called for each operation, and again for each group of events of a subscription, so that loaders never hold old rows. */
+  /** Called for each operation. */
   createContext: (identity: Identity, source: string | undefined) => RequestContext;
   /** By `authorization` of the connection's payload, or by the header of the upgrade. */
   authenticate: Authenticate;
   formatError: (error: unknown) => GraphQLFormattedError;
+  meters: MeterCache;
   log: Logger;
 }
 
 /** What the protocol keeps of one socket. */
-interface Connection {
+interface Peer {
   readonly socket: WebSocket;
   readonly request: IncomingMessage;
+  readonly connection: SocketConnection;
   /** Known once the connection is acknowledged. */
   createContext?: () => RequestContext;
   /** Ends the watch on the identity. */
   release?: () => void;
+}
+
+/** What is handed to `subscribe` beside the operation. */
+interface SocketArgs extends SubscriptionArgs {
+  readonly outlet: Outlet<string>;
 }
 
 /**
@@ -65,17 +64,16 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
   sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
     socket.on('error', (error) => log.debug({ reason: messageOf(error) }, 'a WebSocket failed'));
     const stopPings = watchPeer(socket, request);
-    const drained = drainOf(request);
-    const connection: Connection = { socket, request };
+    const connection = new SocketConnection(socket, request.socket);
+    const peer: Peer = { socket, request, connection };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
         // graphql-ws takes the next event of a subscription when this resolves: waiting here bounds what a client
         // that does not read can make us hold.
         send: async (data) => {
-          if (socket.readyState !== WebSocket.OPEN) return;
-          socket.send(data);
-          if (socket.bufferedAmount > MAX_UNSENT_BYTES) await drained();
+          connection.send(data);
+          if (connection.full) await connection.drained();
         },
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
@@ -87,11 +85,11 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
           });
         },
       },
-      connection,
+      peer,
     );
     socket.once('close', (code, reason) => {
       stopPings();
-      connection.release?.();
+      peer.release?.();
       closed(code, reason.toString()).catch((error: unknown) =>
         log.error({ err: error }, 'a WebSocket did not end well'),
       );
@@ -126,8 +124,9 @@ function refuse(request: IncomingMessage, path: string): string | undefined {
   return undefined;
 }
 
-function createProtocol({ schema, authenticate, createContext, formatError }: WebSocketOptions) {
-  return makeServer<Record<string, unknown>, Connection>({
+function createProtocol({ schema, authenticate, createContext, formatError, meters }: WebSocketOptions) {
+  const documents = new PreparedDocuments(schema);
+  return makeServer<Record<string, unknown>, Peer>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
     onConnect: async ({ connectionParams, extra }) => {
       const { socket, request } = extra;
@@ -144,7 +143,7 @@ function createProtocol({ schema, authenticate, createContext, formatError }: We
         return false;
       }
     },
-    onSubscribe: ({ subscriptions, extra }, _id, { query, variables, operationName }) => {
+    onSubscribe: ({ subscriptions, extra }, id, { query, variables, operationName }) => {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
         return [
           asGraphQLError(
@@ -157,33 +156,29 @@ function createProtocol({ schema, authenticate, createContext, formatError }: We
       }
       // Returned, not thrown: an error thrown here would close the socket and end its other operations.
       try {
-        const document = parse(query, { maxTokens: MAX_TOKENS });
-        const errors = validate(schema, document, [...specifiedRules, operationSizeRule]);
-        if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-        return { schema, document, operationName, variableValues: variables, contextValue: extra.createContext!() };
+        const document = documents.prepare(query);
+        if (Array.isArray(document)) return document;
+        const args: SocketArgs = {
+          schema,
+          document,
+          operationName,
+          variableValues: variables,
+          contextValue: extra.createContext!(),
+          outlet: extra.connection.outletOf(id),
+        };
+        return args;
       } catch (error) {
-        const wrapped = asGraphQLError(error);
-        return [error instanceof GraphQLError ? withCode(wrapped, 'GRAPHQL_PARSE_FAILED') : wrapped];
+        return [asGraphQLError(error)];
       }
     },
-    subscribe: (args) => {
-      const first = args.contextValue as RequestContext;
-      return subscribe(args, () => createContext(first, first.source));
-    },
+    // Made above: the library hands it on as it is.
+    subscribe: (args) => subscribe(args as SocketArgs, (args as SocketArgs).outlet, { meters, formatError }),
     onNext: (_context, _id, _payload, _args, { errors, ...result }) => ({
       ...result,
       ...(errors && { errors: errors.map(formatError) }),
     }),
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
   });
-}
-
-/** As `subscribe` of graphql, but each group of events is resolved with a context of its own. */
-async function subscribe(args: ExecutionArgs, createContext: () => RequestContext) {
-  const events = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in events)) return events;
-  const contextOf = contextPerGroup(createContext);
-  return mapStream(events, (event) => execute({ ...args, rootValue: event, contextValue: contextOf(event) }));
 }
 
 /** Clients write the name either way. */
@@ -196,15 +191,6 @@ function authorizationIn(payload: Record<string, unknown> | undefined): string |
 function closeReason(message: string): string {
   const [first] = message.split('. ');
   return first!.replace(/[^ -~]/g, '?').slice(0, 123);
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes,
-    source: error.source,
-    positions: error.positions,
-    extensions: { code, ...error.extensions },
-  });
 }
 
 function asGraphQLError(error: unknown): GraphQLError {
@@ -230,23 +216,6 @@ function watchPeer(socket: WebSocket, request: IncomingMessage): () => void {
     else socket.ping();
   }, PING_MS);
   return () => clearInterval(timer);
-}
-
-/** Waits until everything written has left for the network, or the connection is gone; one wait for all who ask. */
-function drainOf({ socket }: IncomingMessage): () => Promise<void> {
-  let waiting: Promise<void> | undefined;
-  return () =>
-    (waiting ??= new Promise<void>((resolve) => {
-      const done = () => {
-        socket.off('drain', done);
-        socket.off('close', done);
-        waiting = undefined;
-        resolve();
-      };
-      socket.on('drain', done);
-      socket.on('close', done);
-      if (socket.destroyed || !socket.writableNeedDrain) done();
-    }));
 }
 
 function closeSocket(socket: WebSocket): Promise<void> {
