@@ -16,4 +16,6 @@ export interface RequestContext extends Identity {
    * among those whose audience is the same.
    */
   readonly audience?: string;
+  /** Where the client says apart from the operation how far it came: goes before the argument `after`. */
+  readonly resumeAfter?: string;
 }

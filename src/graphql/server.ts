@@ -20,6 +20,7 @@ import { createAuthentication, type Identity } from './authenticate.js';
 import { addConsole } from './console-files.js';
 import type { RequestContext } from './context.js';
 import { formatError } from './errors.js';
+import { addEventStream } from './event-stream.js';
 import { addHealthRoutes } from './health.js';
 import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
 import { MAX_REQUEST_BYTES, MAX_TOKENS, operationSizeRule } from './limits.js';
@@ -30,6 +31,7 @@ import { buildGraphqlSchema } from './schema.js';
 import { serveWebSocket } from './websocket.js';
 
 const GRAPHQL_PATH = '/graphql';
+const EVENT_STREAM_PATH = '/graphql/stream';
 /** Time for requests in hand to finish when the server closes; the rest is cut. */
 const CLOSE_GRACE_MS = 10_000;
 
@@ -113,7 +115,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     ],
   });
   const app = Fastify({ bodyLimit: MAX_REQUEST_BYTES, forceCloseConnections: 'idle' });
+  let endStreams: () => void = () => undefined;
   const stop = async (closeSockets: () => Promise<void>) => {
+    endStreams();
     // The sockets first: they must end with 1001, which makes clients come back, not with completed subscriptions.
     const closing = closeSockets();
     const closed = app.close();
@@ -134,6 +138,15 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       handler: fastifyApolloHandler(apollo, {
         context: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
       }),
+    });
+    endStreams = addEventStream(app, {
+      path: EVENT_STREAM_PATH,
+      schema,
+      authenticate,
+      createContext,
+      formatError: toClient,
+      meters,
+      log,
     });
     await listen(app, config);
   } catch (error) {

@@ -7,6 +7,7 @@ import { InputError, messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
 import type { Authenticate, Identity } from './authenticate.js';
 import type { RequestContext } from './context.js';
+import { isForeign } from './foreign-origin.js';
 import { whenOver } from './identity-end.js';
 import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES } from './limits.js';
 import type { MeterCache } from './meter-cache.js';
@@ -118,9 +119,7 @@ const CLOSE_GOING_AWAY = 1001;
 /** Why an upgrade is refused, as an HTTP status line; undefined when it is not. */
 function refuse(request: IncomingMessage, path: string): string | undefined {
   if (request.url?.split('?')[0] !== path) return '404 Not Found';
-  // Browsers let any site open a WebSocket to any host, and only say which site it was. Other clients send no origin.
-  const { origin, host } = request.headers;
-  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host)) return '403 Forbidden';
+  if (isForeign(request)) return '403 Forbidden';
   return undefined;
 }
 
