@@ -12,7 +12,8 @@ import { ReadingHub } from './reading-hub.js';
 import { placeAfter } from './reading-stream.js';
 import { ReadingSubscription } from './reading-subscription.js';
 import { ReadingTail, type ReadingTailOptions } from './reading-tail.js';
-import { RunInbox, streamRuns, type LoadRuns, type RunFilterInput, type RunRow } from './run-stream.js';
+import { RunHub } from './run-hub.js';
+import { streamRuns, type LoadRuns, type RunFilterInput, type RunRow } from './run-stream.js';
 
 /** Pause before runs are loaded again after the database failed. */
 const RETRY_MS = 1_000;
@@ -53,7 +54,6 @@ export async function createLiveFeed({
   ...tuning
 }: LiveFeedOptions): Promise<LiveFeed> {
   const { pool } = database;
-  const inboxes = new Set<RunInbox>();
   const open = new Set<{ end: () => Promise<unknown> }>();
 
   const tail = await ReadingTail.start({ pool, broker, log, ...tuning });
@@ -73,17 +73,16 @@ export async function createLiveFeed({
       members.expire();
     },
   );
+  const runHub = new RunHub({ load: loadRuns, retry: waitForRetry });
   const listener = await broker.listen(
     'runs.changed',
     (body) => {
       const decoded = decode(RunsChangedMessage, body);
       if (!decoded.ok) return log.warn({ reason: decoded.reason }, 'a broadcast of changed runs cannot be read');
       const { organization, runs } = decoded.message;
-      for (const inbox of inboxes) if (inbox.organizationId === organization) inbox.add(runs);
+      runHub.changed(organization, runs);
     },
-    () => {
-      for (const inbox of inboxes) inbox.recheck();
-    },
+    () => runHub.recheck(),
   );
 
   /** Counts the subscriber and its events, and makes the stream end with the feed. */
@@ -130,16 +129,16 @@ export async function createLiveFeed({
       return subscription;
     },
     runs(organizationId, filter) {
-      const inbox = new RunInbox(organizationId);
-      inboxes.add(inbox);
+      const { inbox, end } = runHub.follow(organizationId, filter ?? {});
       return subscription(
         'taskRunUpdated',
-        (signal) => streamRuns(inbox, filter ?? {}, loadRuns, waitForRetry, signal),
-        () => inboxes.delete(inbox),
+        (signal) => streamRuns(inbox, filter ?? {}, runHub.load, waitForRetry, signal),
+        end,
       );
     },
     async close() {
       await Promise.all([...open].map((stream) => stream.end()));
+      runHub.close();
       await listener.drain();
       await control.drain();
       await tail.close();
