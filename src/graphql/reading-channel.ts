@@ -76,8 +76,7 @@ export class ReadingChannel<E> {
   #join(subscriber: ReadingSubscriber<E>): boolean {
     const { recent } = this.source;
     const { position } = subscriber.place;
-    if (this.#router.size === 0 && !this.#running)
-      this.#next = recent.get(position) || position > recent.head ? position : recent.head + 1;
+    if (this.#router.size === 0 && !this.#running) this.#next = recent.get(position) ? position : recent.head + 1;
     if (position < this.#next) return false;
     subscriber.live = true;
     this.#router.add(subscriber);
@@ -116,6 +115,7 @@ export class ReadingChannel<E> {
   /** Rendering takes longer than recent batches last: each goes on by itself. */
   #fallBehind(): void {
     const place = { position: this.#next, taken: 0 };
+    this.#next = this.source.recent.head + 1;
     for (const subscriber of [...this.#router.all()]) {
       this.#leave(subscriber, subscriber.place.position > place.position ? subscriber.place : place);
       this.#replay(subscriber);
