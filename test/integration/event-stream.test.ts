@@ -22,7 +22,7 @@ beforeAll(async () => {
     'EK280-0042',
   ]);
   server = await startGraphqlServer({
-    config: { httpHost: '127.0.0.1', httpPort: 0 },
+    config: { httpHost: '127.0.0.1', httpPort: 0, auth: 'off', oidc: undefined },
     database: db.database,
     broker,
     log: silentLog,

@@ -11,6 +11,9 @@ const run = (id: string, meterDeviceId: string, amrTaskId: string | null = null)
   origin: RunOrigin.SCHEDULED,
   scheduledFor: new Date('2026-01-31T09:00:00Z'),
   errorCode: null,
+  meterExecutionType: 'generic_lis200',
+  taskCall: 'read_archive',
+  finishedAt: null,
 });
 const table = new Map(
   [run('1', 'a', 't'), run('2', 'b', 't'), run('3', 'b'), run('4', 'c')].map((row) => [row.id, row]),
