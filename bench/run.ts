@@ -37,6 +37,12 @@ const BENCHMARKS: Record<string, Benchmark> = {
     limitMinutes: 20,
     load: () => import('./latency.js'),
   },
+  fanout: {
+    about:
+      'many subscribers over WebSocket, beside a raw broadcast; --subscribers N, --rate N, --seconds N, --minutes N, --overlapping N, --events N, --profile FOLDER',
+    limitMinutes: 1_500,
+    load: () => import('./fanout.js'),
+  },
   schedule: {
     about: 'one slot for a large population, and dispatch; --meters N',
     limitMinutes: 20,

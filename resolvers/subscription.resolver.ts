@@ -16,7 +16,7 @@ export class SubscriptionResolver {
       'Readings as they are committed. With after: everything committed since that cursor first, then live, with no hole and no repeat.',
     subscribe: ({ args, context }: Subscribe<{ filter?: MeterReadingFilter; after?: string }>) => {
       checkArguments(args);
-      return context.live.readings(context.organizationId, args.filter, args.after);
+      return context.live.readings(context.organizationId, args.filter, context.resumeAfter ?? args.after);
     },
   })
   meterReadingAdded(

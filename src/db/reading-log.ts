@@ -57,18 +57,20 @@ export async function numberCommitted(pool: pg.Pool, published = 0): Promise<Num
          update reading_log l set position = next.position from next
          where l.id = next.id and l.committed_at = next.committed_at
          returning l.position, l.organization_id, l.body
+       ), moved as (
+         update reading_log_head set position = newest.position, published = greatest(published, $4::bigint)
+         from (select max(position) as position from numbered) newest where newest.position is not null
        )
        select * from numbered order by position`,
-      [heads[0]!.position, PAGE_ROWS, PAGE_BYTES],
+      [heads[0]!.position, PAGE_ROWS, PAGE_BYTES, published],
     );
-    if (rows.length > 0) {
-      await client.query('update reading_log_head set position = $1, published = greatest(published, $2)', [
-        rows.at(-1)!.position,
-        published,
-      ]);
-    }
     return rows;
   });
+}
+
+/** Whether the page may have been cut: by rows, or (as the next row may be large) by bytes. */
+export function mayHaveMore(page: readonly NumberedRow[]): boolean {
+  return page.length >= PAGE_ROWS || page.reduce((sum, { body }) => sum + body.length, 0) > PAGE_BYTES / 4;
 }
 
 /** Numbered rows behind `position`, in order, up to one page. Positions that have been dropped with their day are left out. */

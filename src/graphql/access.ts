@@ -50,6 +50,7 @@ export const MUTATION_ROLES: Readonly<Record<string, Role>> = {
 /** Queries and subscriptions are for everybody, apart from these. */
 export const READ_ROLES: Readonly<Record<string, Role>> = {
   apiTokens: ADMIN,
+  auditEntries: ADMIN,
 };
 
 type Resolver = GraphQLFieldResolver<unknown, RequestContext>;

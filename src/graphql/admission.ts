@@ -2,9 +2,7 @@ import {
   getOperationAST,
   GraphQLError,
   NoSchemaIntrospectionCustomRule,
-  parse,
   specifiedRules,
-  validate,
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
@@ -13,8 +11,9 @@ import {
 import { messageOf } from '../errors.js';
 import type { ApiSettings } from './api-settings.js';
 import { costOf, type CostedOperation } from './cost.js';
-import { MAX_TOKENS, sizeRule } from './limits.js';
+import { sizeRule } from './limits.js';
 import type { OperationName, PersistedOperations } from './persisted-operations.js';
+import { PreparedDocuments, withCode } from './prepared-documents.js';
 import { limitExceeded } from './refusals.js';
 
 /** Of an answer, under `extensions.cost`. */
@@ -54,15 +53,14 @@ export function admitCost(costed: CostedOperation, limit: number): Cost {
  * Wrong documents are returned as errors and not thrown: they end one operation, not the connection.
  */
 export function createAdmission(schema: GraphQLSchema, settings: ApiSettings, persisted: PersistedOperations) {
-  const rules = [...specifiedRules, ...validationRules(settings)];
+  const documents = new PreparedDocuments(schema, [...specifiedRules, ...validationRules(settings)]);
 
   return (request: OperationRequest): AdmittedOperation | readonly GraphQLError[] => {
     try {
       const source = persisted.documentOf(request);
       if (source === undefined) return [coded('The request has no query.', 'BAD_REQUEST')];
-      const document = parse(source, { maxTokens: MAX_TOKENS });
-      const errors = validate(schema, document, rules);
-      if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
+      const document = documents.prepare(source);
+      if (Array.isArray(document)) return document;
       const operation = getOperationAST(document, request.operationName);
       if (!operation) return [coded(whichOperation(request.operationName), 'OPERATION_RESOLUTION_FAILURE')];
       const variables = request.variables ?? undefined;
@@ -82,15 +80,6 @@ function whichOperation(name: string | null | undefined): string {
 
 function coded(message: string, code: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes,
-    source: error.source,
-    positions: error.positions,
-    extensions: { code, ...error.extensions },
-  });
 }
 
 export function asGraphQLError(error: unknown): GraphQLError {

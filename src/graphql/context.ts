@@ -11,4 +11,11 @@ export interface RequestContext extends Identity {
   /** One set per operation; in a subscription one per group of events (see event-groups.ts), so that a long stream never serves stale rows. */
   readonly loaders: Loaders;
   readonly live: LiveFeed;
+  /**
+   * Stands for what may be seen of a reading, where that differs within an organization: answers of subscriptions are shared
+   * among those whose audience is the same.
+   */
+  readonly audience?: string;
+  /** Where the client says apart from the operation how far it came: goes before the argument `after`. */
+  readonly resumeAfter?: string;
 }

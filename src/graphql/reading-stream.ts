@@ -1,16 +1,13 @@
-import { GraphQLError } from 'graphql';
 import type pg from 'pg';
 import type { ReadingOrigin } from '../domain/enums.js';
 import { qualityCodes } from '../domain/quality.js';
 import { InputError } from '../errors.js';
-import type { Logger } from '../telemetry.js';
 import { decodeCursor, encodeCursor, type Place } from '../domain/cursor.js';
 import { CAME_WITH } from './event-groups.js';
-import { replays } from './live-metrics.js';
-import { logBounds, readLogPage } from './log-pages.js';
-import type { ReadingFilter } from './reading-filter.js';
-import type { ReadingTail } from './reading-tail.js';
+import { logBounds } from './log-pages.js';
+import { extentOf, placeBehind, type ReadingRenderer } from './reading-channel.js';
 import type { LoggedBatch } from './recent-batches.js';
+import { cursorExpired } from './replay-log.js';
 
 /** One committed reading as subscribers get it. */
 export interface LiveReading {
@@ -35,51 +32,6 @@ export interface LiveReading {
   readonly [CAME_WITH]: object;
 }
 
-export interface ReadingStreamOptions {
-  tail: ReadingTail;
-  pool: pg.Pool;
-  log: Logger;
-  filter: ReadingFilter;
-  from: Place;
-}
-
-/**
- * All readings that match from a place on, without hole or repeat, until the signal aborts. The subscriber is only its
- * place: it takes batches from the recent ones, and pages the log by itself where it lags behind them. So a slow reader
- * costs one page of memory, and is live again once it has caught up.
- * @throws GraphQLError `CURSOR_EXPIRED` when the log has been purged past the place
- */
-export async function* streamReadings(
-  options: ReadingStreamOptions,
-  signal: AbortSignal,
-): AsyncGenerator<LiveReading, void, void> {
-  const { tail, pool, log, filter } = options;
-  let { position, taken } = options.from;
-  let page: LoggedBatch[] = [];
-  let replaying = false;
-  while (!signal.aborted) {
-    if (position > tail.recent.head) {
-      await tail.grown.wait(signal);
-      continue;
-    }
-    let entry = tail.recent.get(position);
-    if (entry) {
-      page = [];
-      replaying = false;
-    } else {
-      if (!replaying) replays.inc();
-      replaying = true;
-      if (page.length === 0) page = await readLogPage(pool, position, log);
-      entry = page.shift();
-      if (entry?.position !== position) throw await expired(pool, position);
-    }
-    await filter.refresh(log);
-    if (entry.organization === filter.organizationId) yield* readingsOf(entry, taken, filter);
-    position++;
-    taken = 0;
-  }
-}
-
 /**
  * The place behind a client's cursor.
  * @throws InputError when the cursor is malformed or ahead of the log
@@ -101,62 +53,44 @@ export async function placeAfter(pool: pg.Pool, cursor: string): Promise<Place> 
   return place;
 }
 
-async function expired(pool: pg.Pool, position: number): Promise<GraphQLError> {
-  return cursorExpired((await logBounds(pool, position)).next);
-}
+/** The readings themselves, for whoever resolves them by the schema. */
+export const liveReadings: ReadingRenderer<LiveReading> = {
+  key: 'readings',
+  render: (entry, columns) => readingsOfColumns(entry, new Set(columns)),
+};
 
-function cursorExpired(oldestPosition: number): GraphQLError {
-  return new GraphQLError(
-    'The readings behind this cursor are no longer in the log. Read them with the query readings, and go on live from oldestCursor.',
-    {
-      extensions: {
-        code: 'CURSOR_EXPIRED',
-        field: 'after',
-        oldestCursor: encodeCursor({ position: oldestPosition, taken: 0 }),
-      },
-    },
-  );
-}
-
-/** The matching readings of a batch, except the first `taken` of all its readings. */
-export function* readingsOf(
-  entry: LoggedBatch,
-  taken: number,
-  filter: Pick<ReadingFilter, 'matches'>,
-): Generator<LiveReading> {
+/** The readings of some columns, by the column's place. */
+export function readingsOfColumns(entry: LoggedBatch, wanted: ReadonlySet<number>): Map<number, LiveReading[]> {
   const { position, batch } = entry;
-  const size = batch.columns.reduce((sum, { t }) => sum + t.length, 0);
+  const { starts, size } = extentOf(entry);
   const receivedAt = new Date(batch.received_at);
-  const matching = batch.columns.filter((column) => filter.matches(column));
-  const matches = new Set(matching);
-  const metersTogether = [...new Set(matching.map(({ meter }) => meter))];
-  let before = 0;
-  for (const column of batch.columns) {
-    if (matches.has(column)) {
-      const { place } = column;
-      const late = new Set(column.late);
-      for (let i = Math.max(0, taken - before); i < column.t.length; i++) {
-        const passed = before + i + 1;
-        yield {
-          cursor: encodeCursor(passed === size ? { position: position + 1, taken: 0 } : { position, taken: passed }),
-          meterDeviceId: column.meter,
-          metersTogether,
-          series: column.series,
-          unit: column.unit,
-          timestamp: new Date(column.t[i]!),
-          value: column.v[i]!,
-          quality: qualityCodes(column.q[i]!),
-          origin: column.origin,
-          receivedAt,
-          meteringPoint: place?.metering_point ?? null,
-          customerReference: place?.customer ?? null,
-          tariffReference: place?.tariff ?? null,
-          revised: column.revised ?? false,
-          late: late.has(i),
-          [CAME_WITH]: batch,
-        };
-      }
-    }
-    before += column.t.length;
+  const metersTogether = [...new Set([...wanted].map((column) => batch.columns[column]!.meter))];
+  const readings = new Map<number, LiveReading[]>();
+  for (const index of wanted) {
+    const column = batch.columns[index]!;
+    const { place } = column;
+    const late = new Set(column.late);
+    readings.set(
+      index,
+      column.t.map((timestamp, i) => ({
+        cursor: encodeCursor(placeBehind(position, starts[index]! + i + 1, size)),
+        meterDeviceId: column.meter,
+        metersTogether,
+        series: column.series,
+        unit: column.unit,
+        timestamp: new Date(timestamp),
+        value: column.v[i]!,
+        quality: qualityCodes(column.q[i]!),
+        origin: column.origin,
+        receivedAt,
+        meteringPoint: place?.metering_point ?? null,
+        customerReference: place?.customer ?? null,
+        tariffReference: place?.tariff ?? null,
+        revised: column.revised ?? false,
+        late: late.has(i),
+        [CAME_WITH]: batch,
+      })),
+    );
   }
+  return readings;
 }

@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { Broker, Consumer } from '../messaging/broker.js';
 import { CommittedMessage, decode } from '../messaging/contracts.js';
 import type { Logger } from '../telemetry.js';
-import { Bell } from './bell.js';
 import { logBounds, readLogPage } from './log-pages.js';
 import { RecentBatches, type LoggedBatch, type RecentLimits } from './recent-batches.js';
 
@@ -27,8 +26,7 @@ export interface ReadingTailOptions {
  * miss is read from the log, at once when a later position shows it, else at the next poll.
  */
 export class ReadingTail {
-  /** Rings when `recent` has grown. */
-  readonly grown = new Bell();
+  readonly #listeners = new Set<() => void>();
   #listener: Consumer | undefined;
   #poll: NodeJS.Timeout | undefined;
   #reading = false;
@@ -60,6 +58,15 @@ export class ReadingTail {
     this.#readLog();
   }
 
+  /** Calls `listener` when `recent` has grown. */
+  onGrown(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
   #onBroadcast(body: Buffer): void {
     const decoded = decode(CommittedMessage, body);
     if (!decoded.ok) {
@@ -67,7 +74,7 @@ export class ReadingTail {
       return;
     }
     const { position, organization, batch } = decoded.message;
-    if (this.recent.append({ position, organization, batch, bytes: body.length })) this.grown.ring();
+    if (this.recent.append({ position, organization, batch, bytes: body.length })) this.#tell();
     else if (position > this.recent.head) this.#readLog();
   }
 
@@ -86,7 +93,7 @@ export class ReadingTail {
         for (const entry of page) this.#take(entry);
         if (page.length > 0) {
           this.#behind = true;
-          this.grown.ring();
+          this.#tell();
         }
       } catch (error) {
         if (!this.#closed) this.options.log.warn({ err: error }, 'the reading log cannot be read; trying again');

@@ -23,7 +23,7 @@ export class RecentBatches {
   /** @param head the last position that counts as seen; batches begin behind it */
   constructor(
     private lastPosition: number,
-    private readonly limits: RecentLimits,
+    readonly limits: RecentLimits,
   ) {
     this.#oldest = lastPosition + 1;
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { FINAL_RUN_STATES, isUnsuccessful, type RunOrigin, type TaskRunState } from '../domain/enums.js';
 import type { TaskRunSelection } from '../services/task-run-selection.js';
 import { Bell } from './bell.js';
@@ -65,7 +66,7 @@ export class RunInbox {
 
   /** Whether the run looks other than when it was last shown; remembers the look. */
   isNews(run: RunRow): boolean {
-    const look = JSON.stringify(run);
+    const look = createHash('sha1').update(JSON.stringify(run)).digest('base64'); // the text of 10,000 runs would be 10 MB
     if (this.#shown.get(run.id)?.look === look) return false;
     this.#shown.delete(run.id);
     this.#shown.set(run.id, { look, final: FINAL_RUN_STATES.has(run.state) });

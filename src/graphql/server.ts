@@ -7,6 +7,7 @@ import {
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Config } from '../config.js';
 import type { Database } from '../db/database.js';
+import { retryRead } from '../db/retry-read.js';
 import { messageOf, StartupError } from '../errors.js';
 import type { ReadinessReport } from '../lifecycle.js';
 import type { Broker } from '../messaging/broker.js';
@@ -23,11 +24,13 @@ import type { RequestContext } from './context.js';
 import { costPlugin } from './cost-plugin.js';
 import { createDeadline } from './deadline.js';
 import { formatError } from './errors.js';
+import { addEventStream } from './event-stream.js';
 import { addHealthRoutes } from './health.js';
 import { addHttpDoor } from './http-door.js';
 import { MAX_REQUEST_BYTES, MAX_TOKENS } from './limits.js';
 import { createLiveFeed } from './live-feed.js';
 import { createLoaders } from './loaders.js';
+import { MeterCache } from './meter-cache.js';
 import { PersistedOperations } from './persisted-operations.js';
 import { countRefusal } from './refusals.js';
 import { buildGraphqlSchema } from './schema.js';
@@ -36,6 +39,7 @@ import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
 import { serveWebSocket } from './websocket.js';
 
 const GRAPHQL_PATH = '/graphql';
+const EVENT_STREAM_PATH = '/graphql/stream';
 /** Time for requests in hand to finish when the server closes; the rest is cut. */
 const CLOSE_GRACE_MS = 10_000;
 /** Longest time for a request to arrive in full. */
@@ -69,12 +73,17 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
   const settings = apiSettings(config);
   const persisted = await PersistedOperations.load(settings);
   const schema = await buildGraphqlSchema();
+  const admit = createAdmission(schema, settings, persisted);
   const limits = createCallerLimits(settings);
   const deadline = createDeadline(database, settings.apiTimeoutMs, log);
+  const meters = new MeterCache((organizationId, ids) =>
+    retryRead(() => services.meterDevices.byIds(organizationId, ids)),
+  );
   const live = await createLiveFeed({
     database,
     broker,
     log,
+    meters,
     loadRuns: (organizationId, ids) => services.taskRuns.byIds(organizationId, ids),
   });
   const tokens = await TokenVerifier.start({ pool: database.pool, broker, log });
@@ -130,7 +139,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       else socket.destroy();
     },
   });
+  let endStreams: () => void = () => undefined;
   const stop = async (closeSockets: () => Promise<void>) => {
+    endStreams();
     // The sockets first: they must end with 1001, which makes clients come back, not with completed subscriptions.
     const closing = closeSockets();
     const closed = app.close();
@@ -154,6 +165,18 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       persisted,
       deadline,
     });
+    endStreams = addEventStream(app, {
+      path: EVENT_STREAM_PATH,
+      schema,
+      authenticate,
+      createContext,
+      formatError: toClient,
+      admit,
+      limits,
+      deadline,
+      meters,
+      log,
+    });
     await listen(app, config);
   } catch (error) {
     await stop(async () => undefined);
@@ -166,9 +189,10 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     authenticate,
     createContext,
     formatError: toClient,
-    admit: createAdmission(schema, settings, persisted),
+    admit,
     limits,
     deadline,
+    meters,
     log,
   });
   const { port } = app.server.address() as AddressInfo;

@@ -1,39 +1,33 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  createSourceEventStream,
-  execute,
-  GraphQLError,
-  type ExecutionArgs,
-  type ExecutionResult,
-  type GraphQLFormattedError,
-  type GraphQLSchema,
-} from 'graphql';
+import { execute, GraphQLError, type ExecutionResult, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { InputError, messageOf } from '../errors.js';
 import type { Logger } from '../telemetry.js';
 import { asGraphQLError, type Cost, type createAdmission } from './admission.js';
-import { mapStream, whenEnded } from './async-streams.js';
 import type { Authenticate, Identity } from './authenticate.js';
 import { addressKey, callerKey, tokenKey } from './caller.js';
 import type { CallerLimits } from './caller-limits.js';
 import type { RequestContext } from './context.js';
 import type { Deadline } from './deadline.js';
-import { contextPerGroup } from './event-groups.js';
+import { isForeign } from './foreign-origin.js';
 import { whenOver } from './identity-end.js';
 import { MAX_OPERATIONS_PER_SOCKET, MAX_REQUEST_BYTES } from './limits.js';
+import type { MeterCache } from './meter-cache.js';
+import type { Outlet } from './outlet.js';
+import type { SubscriptionArgs } from './reading-renderers.js';
 import { countRefusal, limitExceeded } from './refusals.js';
 import { bareAnswer } from './security-headers.js';
+import { SocketConnection } from './socket-connection.js';
+import { subscribeWithin } from './subscribe.js';
 
 const CONNECTION_INIT_TIMEOUT_MS = 5_000;
 const PING_MS = 20_000;
 /** Pings in a row without any sign of life before a peer counts as gone. */
 const MAX_SILENT_PINGS = 3;
-/** Unsent bytes of one socket beyond which its subscriptions wait. */
-const MAX_UNSENT_BYTES = 1_000_000;
 /** Unsent bytes of one socket, events and answers together, beyond which nothing more is read from it. */
-const MAX_UNSENT_ANSWERS = 4 * MAX_UNSENT_BYTES;
+const MAX_UNSENT_ANSWERS = 4_000_000;
 /** Time for clients to answer the close frame. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -41,7 +35,7 @@ export interface WebSocketOptions {
   server: Server;
   path: string;
   schema: GraphQLSchema;
-  /** Called for each operation, and again for each group of events of a subscription, so that loaders never hold old rows. */
+  /** Called for each operation. */
   createContext: (identity: Identity, source: string | undefined) => RequestContext;
   /** By `authorization` of the connection's payload, or by the header of the upgrade. */
   authenticate: Authenticate;
@@ -50,12 +44,14 @@ export interface WebSocketOptions {
   limits: CallerLimits;
   /** Of queries and mutations. */
   deadline: Deadline;
+  meters: MeterCache;
   log: Logger;
 }
 
 /** One WebSocket, as limits and rights see it. */
 interface Peer {
   readonly request: IncomingMessage;
+  readonly connection: SocketConnection;
   /** Whom its operations are counted for; a token given with `connection_init` changes it. */
   caller: string;
   /** Refuses to go on, in a way that makes clients come back later. */
@@ -70,8 +66,9 @@ interface Peer {
 }
 
 /** What graphql-ws carries out, with what our own execution needs. */
-interface OperationArgs extends ExecutionArgs {
+interface OperationArgs extends SubscriptionArgs {
   readonly peer: Peer;
+  readonly outlet: Outlet<string>;
   readonly cost: Cost;
 }
 
@@ -89,8 +86,10 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
       if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') countRefusal('body');
       log.debug({ reason: messageOf(error) }, 'a WebSocket failed');
     });
+    const connection = new SocketConnection(socket, request.socket);
     const peer: Peer = {
       request,
+      connection,
       caller: callerKey(request),
       turnAway: (reason) => socket.close(CLOSE_TRY_AGAIN_LATER, reason),
       shutOut: (reason) => socket.close(CloseCode.Forbidden, reason),
@@ -102,16 +101,14 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
     if (!release) return peer.turnAway('Too many connections from this address');
     peer.onClosed.push(release);
     const stopPings = watchPeer(socket, request);
-    const drained = drainOf(request);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
         // graphql-ws takes the next event of a subscription when this resolves: waiting here bounds what a client
         // that does not read can make us hold.
         send: async (data) => {
-          if (socket.readyState !== WebSocket.OPEN) return;
-          socket.send(data);
-          if (socket.bufferedAmount > MAX_UNSENT_BYTES) await drained();
+          connection.send(data);
+          if (connection.full) await connection.drained();
         },
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
@@ -119,7 +116,7 @@ export function serveWebSocket(options: WebSocketOptions): () => Promise<void> {
             // Whoever asks and does not take the answers, pongs among them, is not listened to until it has taken them.
             if (socket.bufferedAmount > MAX_UNSENT_ANSWERS && !socket.isPaused) {
               socket.pause();
-              void drained().then(() => socket.resume());
+              void connection.drained().then(() => socket.resume());
             }
             handle(data.toString()).catch((error: unknown) => {
               log.error({ err: error }, 'a WebSocket message could not be handled');
@@ -161,14 +158,12 @@ const CLOSE_TRY_AGAIN_LATER = 1013;
 /** Why an upgrade is refused, as an HTTP status line; undefined when it is not. */
 function refuse(request: IncomingMessage, path: string): string | undefined {
   if (request.url?.split('?')[0] !== path) return '404 Not Found';
-  // Browsers let any site open a WebSocket to any host, and only say which site it was. Other clients send no origin.
-  const { origin, host } = request.headers;
-  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host)) return '403 Forbidden';
+  if (isForeign(request)) return '403 Forbidden';
   return undefined;
 }
 
 function createProtocol(options: WebSocketOptions) {
-  const { schema, authenticate, createContext, formatError, admit, limits, deadline } = options;
+  const { schema, authenticate, createContext, formatError, admit, limits, deadline, meters } = options;
   return makeServer<Record<string, unknown>, Peer>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
     onConnect: async ({ connectionParams, extra: peer }) => {
@@ -191,7 +186,7 @@ function createProtocol(options: WebSocketOptions) {
       else peer.turnAway('Too many connections with this token');
       return true;
     },
-    onSubscribe: ({ subscriptions, extra: peer }, _id, payload) => {
+    onSubscribe: ({ subscriptions, extra: peer }, id, payload) => {
       const tooMany = limits.request(peer.caller);
       if (tooMany) return [asGraphQLError(tooMany.error)];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) {
@@ -209,13 +204,18 @@ function createProtocol(options: WebSocketOptions) {
         operationName,
         variableValues,
         contextValue: peer.createContext!(),
+        outlet: peer.connection.outletOf(id),
         peer,
         cost,
       };
       return args;
     },
     execute: (args) => executeWithin(deadline, args as OperationArgs),
-    subscribe: (args) => subscribe(args as OperationArgs, limits),
+    // Made above: the library hands it on as it is.
+    subscribe: (args) => {
+      const { outlet, peer } = args as OperationArgs;
+      return subscribeWithin(limits, peer.caller, args as OperationArgs, outlet, { meters, formatError });
+    },
     onNext: (_context, _id, _payload, _args, { errors, ...result }) => ({
       ...result,
       ...(errors && { errors: errors.map(formatError) }),
@@ -231,25 +231,6 @@ async function executeWithin(deadline: Deadline, args: OperationArgs): Promise<E
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return { errors: [asGraphQLError(error)], extensions: { cost } };
-  }
-}
-
-/** As `subscribe` of graphql, but each group of events is resolved with a context of its own. */
-async function subscribe(args: OperationArgs, limits: CallerLimits) {
-  const release = limits.subscription(args.peer.caller);
-  if (typeof release !== 'function') return { errors: [asGraphQLError(release)] };
-  let isOpen = false;
-  try {
-    const events = await createSourceEventStream(args);
-    if (!(Symbol.asyncIterator in events)) return events;
-    isOpen = true;
-    const contextOf = contextPerGroup(args.peer.createContext!);
-    const results = mapStream(events, (event) =>
-      execute({ ...args, rootValue: event, contextValue: contextOf(event) }),
-    );
-    return whenEnded(results, release);
-  } finally {
-    if (!isOpen) release();
   }
 }
 
@@ -281,23 +262,6 @@ function watchPeer(socket: WebSocket, request: IncomingMessage): () => void {
     else socket.ping();
   }, PING_MS);
   return () => clearInterval(timer);
-}
-
-/** Waits until everything written has left for the network, or the connection is gone; one wait for all who ask. */
-function drainOf({ socket }: IncomingMessage): () => Promise<void> {
-  let waiting: Promise<void> | undefined;
-  return () =>
-    (waiting ??= new Promise<void>((resolve) => {
-      const done = () => {
-        socket.off('drain', done);
-        socket.off('close', done);
-        waiting = undefined;
-        resolve();
-      };
-      socket.on('drain', done);
-      socket.on('close', done);
-      if (socket.destroyed || !socket.writableNeedDrain) done();
-    }));
 }
 
 function closeSocket(socket: WebSocket): Promise<void> {

@@ -162,6 +162,7 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
       [...(links.taskGroups ? (['taskGroups'] as const) : []), ...(links.meterTasks ? (['meterTasks'] as const) : [])],
     );
     if (!isDeepStrictEqual(before, ingestedFields(updated))) await this.announce(organizationId, updated, before);
+    else await announceRowChanges(this.broker, organizationId, [updated.id]); // API processes keep all of it
     return updated;
   }
 
@@ -169,7 +170,11 @@ export class MeterDeviceService extends TenantService<MeterDevice> {
   async clearCredentialsRejection(organizationId: string, id: string): Promise<MeterDevice> {
     const [meter] = await this.byIds(organizationId, [id]);
     if (meter?.credentialsRejectedAt === null) return meter;
-    return this.edit(organizationId, { id }, async (em, meter) => em.assign(meter, { credentialsRejectedAt: null }));
+    const cleared = await this.edit(organizationId, { id }, async (em, meter) =>
+      em.assign(meter, { credentialsRejectedAt: null }),
+    );
+    await announceRowChanges(this.broker, organizationId, [cleared.id]);
+    return cleared;
   }
 
   /**

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Leadership } from '../db/leader.js';
-import { notePassedOn, numberCommitted, readLogHead, readNumberedAfter, type NumberedRow } from '../db/reading-log.js';
+import { mayHaveMore, notePassedOn, numberCommitted, readLogHead, readNumberedAfter, type NumberedRow } from '../db/reading-log.js';
 import type { Broker } from '../messaging/broker.js';
 import { metrics, type Logger } from '../telemetry.js';
 import { publishToExchange } from './reading-exchange.js';
@@ -11,6 +11,8 @@ import { Wake } from './wake.js';
 
 /** Longest sleep: a missed notification delays a reading by at most this. */
 const IDLE_MS = 500;
+/** Pause after the last of what was committed before the relay makes sure that it was the last. */
+const QUIET_MS = 50;
 
 const relayed = new Counter({
   name: 'amr_relayed_batches_total',
@@ -76,7 +78,11 @@ async function broadcastCommitted(
       relayed.inc(rows.length);
       position.set(published);
     }
-    if (numbered.length > 0 || rows.length > 0) continue;
+    if (numbered.length > 0 || rows.length > 0) {
+      // Not looked at again without need: even to number nothing waits for the disk, which the next batch would feel.
+      if (!mayHaveMore(numbered) && !mayHaveMore(rows)) await committed.sleep(QUIET_MS, signal);
+      continue;
+    }
     if (published > noted) await notePassedOn(pool, 'published', published);
     noted = published;
     await committed.sleep(IDLE_MS, signal);

@@ -5,7 +5,7 @@ import { encode, type ControlMessage } from '../messaging/contracts.js';
 const CHUNK = 10_000;
 
 /**
- * Tells the ingesters, after the commit, that rows of these meters changed, or without `meters` rows of the whole
+ * Tells ingesters and API processes, after the commit, that rows of these meters changed, or without `meters` rows of the whole
  * organization; none at all for an empty list. Best effort: one that misses it looks again by itself within minutes.
  */
 export async function announceRowChanges(

@@ -1,6 +1,7 @@
 import { isObjectType, graphql } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKeyPair } from '../../src/credentials.js';
+import { Role } from '../../src/domain/enums.js';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import type { RequestContext } from '../../src/graphql/context.js';
 import type { LiveFeed } from '../../src/graphql/live-feed.js';
@@ -46,6 +47,7 @@ async function mutate(name: string, input: object, actor = 'operator', source = 
   const loaders = createLoaders(services, DEFAULT_ORGANIZATION_ID);
   const contextValue: RequestContext = {
     organizationId: DEFAULT_ORGANIZATION_ID,
+    role: Role.ADMIN,
     services,
     loaders,
     live: {} as LiveFeed,

@@ -53,7 +53,7 @@ export async function startTestServer(
   const broker = new MemoryBroker(silentLog);
   const { database } = test;
   const server = await startGraphqlServer({
-    config: { httpHost: '127.0.0.1', httpPort: 0, ...settings },
+    config: { httpHost: '127.0.0.1', httpPort: 0, auth: 'off', oidc: undefined, ...settings },
     database,
     broker,
     log,
