@@ -63,7 +63,7 @@ const ROLLOVER_DIGITS = 4;
  */
 export async function aggregateReadings(pool: pg.Pool, request: AggregateRequest): Promise<AggregateRow[]> {
   const { text, values } = aggregateStatement(request);
-  return (await pool.query<AggregateRow>(text, values as unknown[])).rows;
+  return (await pool.query<AggregateRow>(text, values)).rows;
 }
 
 /** The statement, for those who want to see its plan. */

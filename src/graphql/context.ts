@@ -1,3 +1,4 @@
+import type { RawLists } from './raw-lists.js';
 import type { Loaders } from './loaders.js';
 import type { LiveFeed } from './live-feed.js';
 import type { Services } from '../services/index.js';
@@ -11,4 +12,6 @@ export interface RequestContext extends Identity {
   /** One set per operation; in a subscription one per group of events (see event-groups.ts), so that a long stream never serves stale rows. */
   readonly loaders: Loaders;
   readonly live: LiveFeed;
+  /** Where the answer is written as text: lists that are at hand as JSON. */
+  readonly rawLists?: RawLists;
 }

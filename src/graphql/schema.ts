@@ -25,6 +25,7 @@ import { NodeResolver } from '../../resolvers/node.resolver.js';
 import { OrganizationResolver } from '../../resolvers/organization.resolver.js';
 import { ReadingRevisionResolver } from '../../resolvers/reading-revision.resolver.js';
 import { ReadingAggregateResolver } from '../../resolvers/reading-aggregate.resolver.js';
+import { ReadingColumnsResolver } from '../../resolvers/reading-columns.resolver.js';
 import { ReadingResolver } from '../../resolvers/reading.resolver.js';
 import { RegisterResolver } from '../../resolvers/register.resolver.js';
 import { SegmentResolver } from '../../resolvers/segment.resolver.js';
@@ -92,6 +93,7 @@ export async function buildGraphqlSchema(): Promise<GraphQLSchema> {
       TaskRunSummaryResolver,
       ReadingResolver,
       ReadingAggregateResolver,
+      ReadingColumnsResolver,
       ReadingRevisionResolver,
       StagedReadingResolver,
       SubmitReadingsResolver,

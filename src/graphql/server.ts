@@ -30,6 +30,8 @@ import { createLiveFeed } from './live-feed.js';
 import { createLoaders } from './loaders.js';
 import { PersistedOperations } from './persisted-operations.js';
 import { countRefusal } from './refusals.js';
+import { RawLists, rawListsInAnswers, stringifyAnswer } from './raw-lists.js';
+import { addReadingExport } from './reading-export-route.js';
 import { buildGraphqlSchema } from './schema.js';
 import { bareAnswer, SECURITY_HEADERS } from './security-headers.js';
 import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
@@ -112,7 +114,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       ApolloServerPluginLandingPageDisabled(),
       subscriptionsElsewhere,
       costPlugin(settings.apiMaxCost),
+      rawListsInAnswers,
     ],
+    stringifyResult: stringifyAnswer,
   });
   const app = Fastify({
     bodyLimit: MAX_REQUEST_BYTES,
@@ -145,10 +149,18 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     prepare(app, log);
     addHealthRoutes(app, readiness);
     await addConsole(app);
+    addReadingExport(app, {
+      readingExport: services.readingExport,
+      log,
+      identify: ({ headers }) => authenticate(headers.authorization),
+    });
     addHttpDoor(app, {
       path: GRAPHQL_PATH,
       apollo,
-      createContext: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
+      createContext: async ({ headers, ip }) => ({
+        ...createContext(await authenticate(headers.authorization), ip),
+        rawLists: new RawLists(),
+      }),
       formatError: toClient,
       limits,
       persisted,

@@ -6,7 +6,8 @@ import {
   type AggregateRow,
   type MeterIndex,
 } from '../db/reading-aggregates.js';
-import { BucketSize, CalendarBuckets } from '../domain/calendar-buckets.js';
+import type { BucketSize } from '../domain/calendar-buckets.js';
+import { CalendarBuckets } from '../domain/calendar-buckets.js';
 import { divideDecimal } from '../domain/decimal.js';
 import { SeriesKind } from '../domain/enums.js';
 import { expectedReadings, rhythmOf, type ReadingRhythm } from '../domain/expected-readings.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aggregateStatement } from '../../src/db/reading-aggregates.js';
 import { ensurePartition } from '../../src/db/partitions.js';
 import { BucketSize, CalendarBuckets } from '../../src/domain/calendar-buckets.js';
-import { SeriesKind } from '../../src/domain/enums.js';
+import type { SeriesKind } from '../../src/domain/enums.js';
 import { DEFAULT_ORGANIZATION_ID } from '../../src/domain/organization.js';
 import { QUALITY_FLAGS } from '../../src/domain/quality.js';
 import { uuidAt } from '../../src/domain/uuid.js';
