@@ -74,8 +74,12 @@ export function aggregateStatement({ registers, bounds, ends, differences, index
   // A reading of a bound belongs to the bucket before it: a microsecond is the least that two times differ by.
   const bucket = `width_bucket(measured_at${ends ? ` - interval '1 microsecond'` : ''}, $2::timestamptz[])`;
   const single = registers.length === 1;
-  const edge = (order: string) =>
-    single ? `(array_agg(value order by measured_at ${order}) filter (where real))[1]` : 'null::numeric';
+  // Looked up by the key where they are known: an ordered aggregate would sort all readings.
+  const edge = (at: string) =>
+    single
+      ? `(select value from meter_reading where register_id = ($1::int[])[1] and measured_at = p.${at})`
+      : 'null::numeric';
+  const edges = `${edge('first_at')} as first, ${edge('last_at')} as last`;
   const readings = `select r.id, x.measured_at, x.value, x.quality, true as real, 3 as rank
       from unnest($1::int[]) as r (id) cross join lateral (
         select measured_at, value, quality from meter_reading
@@ -85,28 +89,30 @@ export function aggregateStatement({ registers, bounds, ends, differences, index
      where register_id = any($1::int[]) and measured_at ${above} $3::timestamptz and measured_at ${upTo} $4::timestamptz group by 1`;
   const columns = `count(*) filter (where real)::int as count, sum(value) filter (where real) as sum,
       min(value) filter (where real) as min, max(value) filter (where real) as max,
-      ${edge('asc')} as first, ${edge('desc')} as last, coalesce(bit_or(quality), 0) as quality`;
+      min(measured_at) filter (where real) as first_at, max(measured_at) filter (where real) as last_at,
+      coalesce(bit_or(quality), 0) as quality`;
   if (!differences) {
     const text = `with point as (${readings}), revision as (${revised})
-      select p.bucket - 1 as bucket, p.count, p.sum, p.min, p.max, p.first, p.last, p.quality, coalesce(v.revised, 0) as revised,
+      select p.bucket - 1 as bucket, p.count, p.sum, p.min, p.max, ${edges}, p.quality, coalesce(v.revised, 0) as revised,
              null as difference, false as fell, false as rolled, false as began, false as replaced, null as "startedAt"
         from (select ${bucket} as bucket, ${columns} from point group by 1) p left join revision v using (bucket)`;
     return { text, values };
   }
   values.push(registers.map(({ factor }) => factor));
-  return { text: differenceText({ readings, revised, columns, bucket, indexes, values, upTo }), values };
+  return { text: differenceText({ readings, revised, columns, edges, bucket, indexes, values, upTo }), values };
 }
 
 function differenceText(parts: {
   readings: string;
   revised: string;
   columns: string;
+  edges: string;
   bucket: string;
   indexes: readonly MeterIndex[];
   values: unknown[];
   upTo: string;
 }): string {
-  const { readings, revised, columns, bucket, indexes, values, upTo } = parts;
+  const { readings, revised, columns, edges, bucket, indexes, values, upTo } = parts;
   let points = `${readings}
     union all
     select r.id, x.measured_at, x.value, x.quality, true, 3
@@ -146,7 +152,7 @@ function differenceText(parts: {
                             and d.digits >= ${ROLLOVER_DIGITS})
                   end as difference
         from step s)
-    select p.bucket - 1 as bucket, p.count, p.sum, p.min, p.max, p.first, p.last, p.quality, coalesce(v.revised, 0) as revised,
+    select p.bucket - 1 as bucket, p.count, p.sum, p.min, p.max, ${edges}, p.quality, coalesce(v.revised, 0) as revised,
            p.difference, p.fell, p.rolled, p.began, p.replaced, p."startedAt"
       from (select bucket, ${columns}, sum(difference) as difference, coalesce(bool_or(value < before and difference is null), false) as fell,
                    coalesce(bool_or(value < before and difference is not null), false) as rolled, bool_or(began) as began,

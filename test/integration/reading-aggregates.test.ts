@@ -389,7 +389,10 @@ describe('aggregates', () => {
     });
     const { rows } = await pool.query<Record<string, string>>(`explain (analyze, buffers, costs off) ${text}`, values);
     const plan = rows.map((row) => row['QUERY PLAN']!).join('\n');
-    const scans = plan.split('\n').filter((line) => /Scan.*meter_reading_\d/.test(line));
+    // Of months after the year nothing is read.
+    const scans = plan
+      .split('\n')
+      .filter((line) => /Scan.*meter_reading_\d/.test(line) && !/never executed/.test(line));
     expect(scans.length).toBeGreaterThanOrEqual(12);
     expect(scans.filter((line) => !line.includes('Index Only Scan'))).toEqual([]);
     const fetches = [...plan.matchAll(/Heap Fetches: (\d+)/g)].map(([, count]) => Number(count));
