@@ -71,9 +71,11 @@ export async function storeGraphqlData(client: pg.ClientBase, readings: number):
 
 /** What PostGraphile needs to be asked the same: a span of a register's readings, and a meter's newest reading. */
 export async function addPeerFunctions(client: pg.ClientBase): Promise<void> {
+  // It knows no partitioned tables: rows of a type of their own.
   await client.query(
-    `create function readings_between(meter uuid, since timestamptz, until timestamptz) returns setof meter_reading stable language sql as $$
-       select x.* from meter_reading x
+    `create type bench_reading as (measured_at timestamptz, value numeric, quality int);
+     create function readings_between(meter uuid, since timestamptz, until timestamptz) returns setof bench_reading stable language sql as $$
+       select measured_at, value, quality from meter_reading
         where register_id in (select id from register where meter_device_id = meter) and measured_at >= since and measured_at < until
         order by register_id, measured_at $$`,
   );
