@@ -32,12 +32,13 @@ export function countOf({ times }: PackedReadings): number {
 
 /** Microseconds since 2000 of the first readings. Throws when PostgreSQL did not keep the order. */
 export function unpackTimes({ id, times }: PackedReadings, count: number): number[] {
+  const view = new DataView(times.buffer, times.byteOffset, times.length);
   const unpacked = new Array<number>(count);
   let before = -Infinity;
   for (let index = 0; index < count; index++) {
     const at = index * TIME_BYTES;
     // Below 2^53 for the years that readings are of.
-    const microseconds = times.readInt32BE(at) * 0x1_0000_0000 + times.readUInt32BE(at + 4);
+    const microseconds = view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
     if (microseconds <= before) throw new Error(`readings of register ${id} came out of the order of time`);
     before = microseconds;
     unpacked[index] = microseconds;

@@ -5,12 +5,30 @@ export interface JsonList<T> extends Iterable<T> {
   readonly items: string;
 }
 
-/** A list of texts that mean the same in JSON and out of it, such as numbers and codes. */
-export function plainTexts(texts: readonly string[]): JsonList<string> {
+/** A list of texts without commas and quotes, such as numbers, from these texts separated by commas. */
+export function plainTexts(joined: string, length: number): JsonList<string> {
   return {
-    length: texts.length,
-    items: texts.length === 0 ? '' : `"${texts.join('","')}"`,
-    [Symbol.iterator]: () => texts[Symbol.iterator](),
+    length,
+    items: length === 0 ? '' : `"${joined.replaceAll(',', '","')}"`,
+    [Symbol.iterator]: () => (length === 0 ? [] : joined.split(','))[Symbol.iterator](),
+  };
+}
+
+/** Any texts. */
+export function texts(list: readonly string[]): JsonList<string> {
+  return {
+    length: list.length,
+    items: JSON.stringify(list).slice(1, -1),
+    [Symbol.iterator]: () => list[Symbol.iterator](),
+  };
+}
+
+/** So many empty texts. */
+export function emptyTexts(length: number): JsonList<string> {
+  return {
+    length,
+    items: length === 0 ? '' : `${'"",'.repeat(length - 1)}""`,
+    [Symbol.iterator]: () => new Array<string>(length).fill('')[Symbol.iterator](),
   };
 }
 
@@ -38,16 +56,22 @@ function isoTexts(at: readonly number[]): string {
       day = thatDay;
       date = new Date(ms).toISOString().slice(0, -'00:00:00.000Z'.length);
     }
-    const rest = ms - thatDay * DAY_MS;
-    const seconds = Math.floor(rest / 1000);
-    const minutes = Math.floor(seconds / 60);
-    text += `${text === '' ? '"' : ',"'}${date}${TWO[Math.floor(minutes / 60)]!}:${TWO[minutes % 60]!}:${TWO[seconds % 60]!}.${three(rest % 1000)}Z"`;
+    text += `${text === '' ? '"' : ',"'}${date}${clockText(ms - thatDay * DAY_MS)}Z"`;
   }
   return text;
 }
 
-const TWO = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, '0'));
+/** Most readings lie on a grid: of quarter-hours a day has 96. */
+const MAX_CLOCK_TEXTS = 10_000;
+const clockTexts = new Map<number, string>();
 
-function three(value: number): string {
-  return value === 0 ? '000' : String(value).padStart(3, '0');
+/** Milliseconds of a day as `09:00:00.000`. */
+function clockText(ms: number): string {
+  let text = clockTexts.get(ms);
+  if (text === undefined) {
+    text = new Date(ms).toISOString().slice('1970-01-01T'.length, -1);
+    if (clockTexts.size >= MAX_CLOCK_TEXTS) clockTexts.clear();
+    clockTexts.set(ms, text);
+  }
+  return text;
 }

@@ -9,7 +9,7 @@ import {
 } from '../db/packed-readings.js';
 import { READING_ORIGIN_CODES, type ReadingOrigin } from '../domain/enums.js';
 import { parseInstant } from '../domain/instant.js';
-import { instants, plainTexts, type JsonList } from '../domain/json-list.js';
+import { emptyTexts, instants, plainTexts, texts, type JsonList } from '../domain/json-list.js';
 import { qualityCodes } from '../domain/quality.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
@@ -200,11 +200,10 @@ function toPage(rows: readonly PackedRegister[], size: number): ReadingPage {
     columns.push({
       register: { id, meterDeviceId, seriesId },
       timestamps: instants(times.map(millisecondsOf)),
-      values: plainTexts(values.split(',', count)),
-      qualities: plainTexts(
-        qualities?.slice(0, count).map((quality) => qualityCodes(quality).join(',')) ??
-          new Array<string>(count).fill(''),
-      ),
+      values: plainTexts(stored > count ? values.split(',', count).join(',') : values, count),
+      qualities: qualities
+        ? texts(qualities.slice(0, count).map((quality) => qualityCodes(quality).join(',')))
+        : emptyTexts(count),
     });
     left -= count;
     last = encodePosition(id, times.at(-1)!);

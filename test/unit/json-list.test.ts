@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { instants, plainTexts } from '../../src/domain/json-list.js';
+import { emptyTexts, instants, plainTexts, texts } from '../../src/domain/json-list.js';
 
 it('writes instants as toISOString does', () => {
   const instant = fc.integer({ min: Date.parse('0001-01-01T00:00:00Z'), max: Date.parse('9999-12-31T23:59:59.999Z') });
@@ -15,8 +15,15 @@ it('writes instants as toISOString does', () => {
   );
 });
 
-it.each([[[]], [['']], [['1.50', '-2', '']]])('writes %j as JSON', (texts) => {
-  const list = plainTexts(texts);
-  expect(JSON.parse(`[${list.items}]`)).toEqual(texts);
-  expect([...list]).toEqual(texts);
+it.each([
+  ['numbers', plainTexts('1.50,-2,3', 3), ['1.50', '-2', '3']],
+  ['no numbers', plainTexts('', 0), []],
+  ['any texts', texts(['', 'A,B', '"']), ['', 'A,B', '"']],
+  ['no texts', texts([]), []],
+  ['empty texts', emptyTexts(3), ['', '', '']],
+  ['no empty texts', emptyTexts(0), []],
+])('writes %s as JSON', (_what, list, items) => {
+  expect(JSON.parse(`[${list.items}]`)).toEqual(items);
+  expect([...list]).toEqual(items);
+  expect(list.length).toBe(items.length);
 });
