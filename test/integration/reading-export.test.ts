@@ -77,7 +77,8 @@ const SPAN: [string, string][] = [
   ['from', '2026-01-01T00:00:00Z'],
   ['to', '2026-02-28T01:00:00+01:00'],
 ];
-const urlOf = (parameters: [string, string][]) => `${server.url}/export/readings?${new URLSearchParams(parameters)}`;
+const urlOf = (parameters: [string, string][]) =>
+  `${server.url}/export/readings?${new URLSearchParams(parameters).toString()}`;
 const fetchExport = (parameters: [string, string][], headers: Record<string, string> = {}) =>
   fetch(urlOf([...SPAN, ...parameters]), { headers });
 
