@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { z } from 'zod';
 import { parseInstant } from '../domain/instant.js';
 import { InputError, messageOf, type InputErrorCode } from '../errors.js';
@@ -24,6 +25,7 @@ const STATUS: Record<InputErrorCode, number> = {
   FORBIDDEN: 403,
   UNAUTHENTICATED: 401,
   LIMIT_EXCEEDED: 429,
+  TIMEOUT: 503,
 };
 const CONTENT_TYPES = { csv: 'text/csv; charset=utf-8; header=present', ndjson: 'application/x-ndjson' };
 
@@ -61,6 +63,7 @@ const Query = z.strictObject(
 export interface ReadingExportOptions {
   readonly readingExport: ReadingExportService;
   readonly log: Logger;
+  readonly formatError: (error: unknown) => GraphQLFormattedError;
   /** On whose behalf the request is: as for GraphQL. */
   readonly identify: (request: FastifyRequest) => Identity | Promise<Identity>;
   /** @default 60 s */
@@ -69,7 +72,7 @@ export interface ReadingExportOptions {
 
 /** `GET /export/readings`: all readings of a selection as CSV or NDJSON, as long as the client takes them. */
 export function addReadingExport(app: FastifyInstance, options: ReadingExportOptions): void {
-  const { readingExport, log, identify, idleMs = IDLE_MS } = options;
+  const { readingExport, log, formatError, identify, idleMs = IDLE_MS } = options;
   let open = 0;
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     const gone = new AbortController();
@@ -91,7 +94,7 @@ export function addReadingExport(app: FastifyInstance, options: ReadingExportOpt
         open--;
       }
     } catch (error) {
-      if (!reply.sent) return refuse(reply, error);
+      if (!reply.sent) return reply.code(statusOf(error)).send({ errors: [formatError(error)] });
       // The answer has begun: all that is left is to break it off, which tells the client that it is not whole.
       reply.raw.destroy();
       if (!gone.signal.aborted) log.error({ err: error }, 'an export of readings failed');
@@ -132,8 +135,10 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
     .some((coding) => /^\s*gzip\s*(;\s*q=(1|0?\.\d*[1-9])\S*)?\s*$/i.test(coding));
 }
 
-function refuse(reply: FastifyReply, error: unknown): FastifyReply {
-  if (!(error instanceof InputError)) throw error;
-  const { code, message, field } = error;
-  return reply.code(STATUS[code]).send({ errors: [{ message, extensions: { code, ...(field && { field }) } }] });
+function statusOf(error: unknown): number {
+  if (error instanceof InputError) return STATUS[error.code];
+  if (!(error instanceof GraphQLError)) return 500;
+  // Who asks, and what for, is decided as for GraphQL.
+  if (error.originalError instanceof InputError) return STATUS[error.originalError.code];
+  return ((error.extensions['http'] ?? {}) as { status?: number }).status ?? 500;
 }

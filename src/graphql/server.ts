@@ -14,6 +14,8 @@ import type { Services } from '../services/index.js';
 import type { Logger } from '../telemetry.js';
 import { createOrganizationLookup } from '../services/organization-lookup.js';
 import { TokenVerifier } from '../services/token-verifier.js';
+import { Role } from '../domain/enums.js';
+import { requireAccess } from './access.js';
 import { createAdmission, validationRules } from './admission.js';
 import { apiSettings, type ApiSettings } from './api-settings.js';
 import { createAuthentication, type Identity } from './authenticate.js';
@@ -152,7 +154,13 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     addReadingExport(app, {
       readingExport: services.readingExport,
       log,
-      identify: ({ headers }) => authenticate(headers.authorization),
+      formatError: toClient,
+      // Who may query readings may export them.
+      identify: async ({ headers }) => {
+        const identity = await authenticate(headers.authorization);
+        requireAccess(identity, 'readings', Role.VIEWER);
+        return identity;
+      },
     });
     addHttpDoor(app, {
       path: GRAPHQL_PATH,

@@ -59,7 +59,7 @@ beforeAll(async () => {
     })();
   };
   server = await startGraphqlServer({
-    config: { httpHost: '127.0.0.1', httpPort: 0 },
+    config: { httpHost: '127.0.0.1', httpPort: 0, auth: 'off', oidc: undefined },
     database: api.database,
     broker,
     log: silentLog,
