@@ -162,6 +162,10 @@ export type CreateSegmentInput = {
 
 /** What to delete, or to cancel. */
 export type DeleteInput = {
+  /** For deletes: the version you read; CONFLICT when it has changed since. */
+  expectedVersion?: number | null | undefined;
+  /** For deletes: also what is in use, with the links to it; runs that wait are cancelled, all in one transaction. No reading is ever lost. Default false: CONFLICT says what would break. */
+  force?: boolean | null | undefined;
   /** Its id. */
   id: string;
 };
