@@ -8,7 +8,9 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.js', '.ci/*.mjs', 'console/*.mjs', 'docs/examples/*.mjs'] },
+        projectService: {
+          allowDefaultProject: ['*.js', '.ci/*.mjs', 'console/*.mjs', 'docs/examples/*.mjs', 'bench/peers/*.mjs'],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },

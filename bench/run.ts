@@ -59,6 +59,12 @@ const BENCHMARKS: Record<string, Benchmark> = {
     limitMinutes: 10,
     load: () => import('./poll-throughput.js'),
   },
+  graphql: {
+    about:
+      'requests per second of the API, beside PostGraphile; --millions N, --seconds N, --connections N, --peer yes|no, --profile FOLDER',
+    limitMinutes: 60,
+    load: () => import('./graphql.js'),
+  },
   'on-demand': {
     about:
       'from a mutation to the reading at a subscriber, while a schedule keeps the pollers busy; --invocations N, --meters N, --profile FOLDER',

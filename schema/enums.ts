@@ -1,4 +1,5 @@
 import { registerEnumType } from 'type-graphql';
+import { BucketSize } from '../src/domain/calendar-buckets.js';
 import {
   AlertKind,
   AlertSeverity,
@@ -219,5 +220,18 @@ registerEnumType(Role, {
     VIEWER: { description: 'Queries and subscriptions.' },
     OPERATOR: { description: 'Meters, tasks, runs, readings and dead letters that are put back.' },
     ADMIN: { description: 'Tokens, what holds for the organization, and what cannot be undone.' },
+  },
+});
+
+registerEnumType(BucketSize, {
+  name: 'BucketSize',
+  description: 'Calendar periods by the clock of a time zone.',
+  valuesConfig: {
+    QUARTER_HOUR: { description: 'From :00, :15, :30 and :45; ends also where the clock is changed.' },
+    HOUR: { description: 'From :00; ends also where the clock is changed: a repeated hour is two.' },
+    DAY: { description: 'From midnight to midnight, 23 to 25 hours.' },
+    WEEK: { description: 'From Monday, midnight.' },
+    MONTH: { description: 'From the 1st, midnight.' },
+    YEAR: { description: 'From 1 January, midnight.' },
   },
 });

@@ -32,13 +32,13 @@ export class ReadingColumnsType {
   register!: RegisterType;
 
   @Field(() => [DateTime], { description: 'When measured.' })
-  timestamps!: Date[];
+  timestamps!: Iterable<Date>;
 
   @Field(() => [Decimal], { description: 'Exact values.' })
-  values!: string[];
+  values!: Iterable<string>;
 
   @Field(() => [String], { description: 'Quality codes joined by a comma; empty = good.' })
-  qualities!: string[];
+  qualities!: Iterable<string>;
 }
 
 @ObjectType('ReadingPage', { description: 'Readings ordered by register, then time.', simpleResolvers: true })

@@ -34,7 +34,8 @@ export const DateTime = textScalar<Date>(
     }
     return new Date(ms);
   },
-  (value) => value.toISOString(),
+  // Text stands for a list that is written as a whole (see src/graphql/raw-lists.ts).
+  (value: Date | string) => (typeof value === 'string' ? value : value.toISOString()),
 );
 
 export const Decimal = textScalar<string>(

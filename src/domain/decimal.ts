@@ -35,3 +35,16 @@ function scaled(text: string): { digits: bigint; decimals: number } {
   const digits = BigInt(whole + fraction);
   return { digits: text.startsWith('-') ? -digits : digits, decimals: fraction.length };
 }
+
+/** Exact quotient of a decimal by a whole number above 0, rounded half away from zero to `decimals`; canonical. */
+export function divideDecimal(dividend: string, divisor: number, decimals: number): string {
+  const { digits, decimals: has } = scaled(dividend);
+  const shift = decimals - has;
+  const numerator = (digits < 0n ? -digits : digits) * 10n ** BigInt(Math.max(shift, 0));
+  const denominator = BigInt(divisor) * 10n ** BigInt(Math.max(-shift, 0));
+  const rounded = (numerator * 2n + denominator) / (denominator * 2n);
+  const text = rounded.toString().padStart(decimals + 1, '0');
+  return canonicalDecimal(
+    `${digits < 0n ? '-' : ''}${text.slice(0, text.length - decimals)}.${text.slice(text.length - decimals)}`,
+  );
+}

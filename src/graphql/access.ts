@@ -86,7 +86,7 @@ function guarded(resolve: Resolver | undefined, field: string, needed: Role): Re
   };
 }
 
-function requireAccess({ role, scopes }: Pick<RequestContext, 'role' | 'scopes'>, field: string, needed: Role): void {
+export function requireAccess({ role, scopes }: Pick<RequestContext, 'role' | 'scopes'>, field: string, needed: Role): void {
   if (!mayAct(role, needed)) {
     throw new InputError(
       'FORBIDDEN',

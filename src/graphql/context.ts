@@ -1,3 +1,4 @@
+import type { RawLists } from './raw-lists.js';
 import type { Loaders } from './loaders.js';
 import type { LiveFeed } from './live-feed.js';
 import type { Services } from '../services/index.js';
@@ -18,4 +19,6 @@ export interface RequestContext extends Identity {
   readonly audience?: string;
   /** Where the client says apart from the operation how far it came: goes before the argument `after`. */
   readonly resumeAfter?: string;
+  /** Where the answer is written as text: lists that are at hand as JSON. */
+  readonly rawLists?: RawLists;
 }

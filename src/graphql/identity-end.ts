@@ -7,10 +7,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * Calls `end` once when the identity is over: its token was revoked, or has expired. What runs on its behalf ends then.
  * @returns a function that ends the watch
  */
-export function whenOver(
-  { expiresAt, revoked }: Pick<Identity, 'expiresAt' | 'revoked'>,
-  end: (why: string) => void,
-): () => void {
+export function whenOver({ expiresAt, revoked }: Partial<Identity>, end: (why: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const release = () => {
     clearTimeout(timer);

@@ -24,6 +24,8 @@ import { NetworkInterfaceResolver } from '../../resolvers/network-interface.reso
 import { NodeResolver } from '../../resolvers/node.resolver.js';
 import { OrganizationResolver } from '../../resolvers/organization.resolver.js';
 import { ReadingRevisionResolver } from '../../resolvers/reading-revision.resolver.js';
+import { ReadingAggregateResolver } from '../../resolvers/reading-aggregate.resolver.js';
+import { ReadingColumnsResolver } from '../../resolvers/reading-columns.resolver.js';
 import { ReadingResolver } from '../../resolvers/reading.resolver.js';
 import { RegisterResolver } from '../../resolvers/register.resolver.js';
 import { SegmentResolver } from '../../resolvers/segment.resolver.js';
@@ -90,6 +92,8 @@ export async function buildGraphqlSchema(): Promise<GraphQLSchema> {
       TaskRunsPayloadResolver,
       TaskRunSummaryResolver,
       ReadingResolver,
+      ReadingAggregateResolver,
+      ReadingColumnsResolver,
       ReadingRevisionResolver,
       StagedReadingResolver,
       SubmitReadingsResolver,

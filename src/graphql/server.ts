@@ -15,6 +15,8 @@ import type { Services } from '../services/index.js';
 import type { Logger } from '../telemetry.js';
 import { createOrganizationLookup } from '../services/organization-lookup.js';
 import { TokenVerifier } from '../services/token-verifier.js';
+import { Role } from '../domain/enums.js';
+import { requireAccess } from './access.js';
 import { createAdmission, validationRules } from './admission.js';
 import { apiSettings, type ApiSettings } from './api-settings.js';
 import { createAuthentication, type Identity } from './authenticate.js';
@@ -33,6 +35,8 @@ import { createLoaders } from './loaders.js';
 import { MeterCache } from './meter-cache.js';
 import { PersistedOperations } from './persisted-operations.js';
 import { countRefusal } from './refusals.js';
+import { RawLists, rawListsInAnswers, stringifyAnswer } from './raw-lists.js';
+import { addReadingExport } from './reading-export-route.js';
 import { buildGraphqlSchema } from './schema.js';
 import { bareAnswer, SECURITY_HEADERS } from './security-headers.js';
 import { subscriptionsElsewhere } from './subscriptions-elsewhere.js';
@@ -121,7 +125,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       ApolloServerPluginLandingPageDisabled(),
       subscriptionsElsewhere,
       costPlugin(settings.apiMaxCost),
+      rawListsInAnswers,
     ],
+    stringifyResult: stringifyAnswer,
   });
   const app = Fastify({
     bodyLimit: MAX_REQUEST_BYTES,
@@ -156,10 +162,24 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     prepare(app, log);
     addHealthRoutes(app, readiness);
     await addConsole(app);
+    addReadingExport(app, {
+      readingExport: services.readingExport,
+      log,
+      formatError: toClient,
+      // Who may query readings may export them.
+      identify: async ({ headers }) => {
+        const identity = await authenticate(headers.authorization);
+        requireAccess(identity, 'readings', Role.VIEWER);
+        return identity;
+      },
+    });
     addHttpDoor(app, {
       path: GRAPHQL_PATH,
       apollo,
-      createContext: async ({ headers, ip }) => createContext(await authenticate(headers.authorization), ip),
+      createContext: async ({ headers, ip }) => ({
+        ...createContext(await authenticate(headers.authorization), ip),
+        rawLists: new RawLists(),
+      }),
       formatError: toClient,
       limits,
       persisted,

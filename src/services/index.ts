@@ -20,6 +20,8 @@ import { MeteringPointService } from './metering-points.js';
 import { NetworkInterfaceService } from './network-interfaces.js';
 import { NodeService } from './nodes.js';
 import { OrganizationService } from './organizations.js';
+import { ReadingAggregateService } from './reading-aggregates.js';
+import { ReadingExportService } from './reading-export.js';
 import { ReadingRevisionService } from './reading-revisions.js';
 import { ReadingPublisher } from './reading-publisher.js';
 import { ReadingSubmissionService } from './reading-submission.js';
@@ -68,6 +70,8 @@ export function createServices({ database, broker, credentialsPublicKey, log }: 
     registers: new RegisterService(database),
     relations,
     readings: new ReadingService(database),
+    readingExport: new ReadingExportService(database),
+    readingAggregates: new ReadingAggregateService(database),
     readingRevisions: new ReadingRevisionService(database),
     stagedReadings: new StagedReadingService(database),
     /** Stop it when no request is in hand any more. */

@@ -1,6 +1,15 @@
 import type { Database } from '../db/database.js';
+import {
+  countOf,
+  millisecondsOf,
+  packed,
+  preciseInstant,
+  unpackTimes,
+  type PackedReadings,
+} from '../db/packed-readings.js';
 import { READING_ORIGIN_CODES, type ReadingOrigin } from '../domain/enums.js';
 import { parseInstant } from '../domain/instant.js';
+import { emptyTexts, instants, plainTexts, texts, type JsonList } from '../domain/json-list.js';
 import { qualityCodes } from '../domain/quality.js';
 import { isUuid } from '../domain/uuid.js';
 import { InputError } from '../errors.js';
@@ -25,9 +34,9 @@ export interface ReadingsRequest {
 /** One register's readings as parallel arrays, oldest first. */
 export interface ReadingColumns {
   readonly register: RegisterRow;
-  readonly timestamps: Date[];
-  readonly values: string[];
-  readonly qualities: string[];
+  readonly timestamps: JsonList<Date>;
+  readonly values: JsonList<string>;
+  readonly qualities: JsonList<string>;
 }
 
 export interface ReadingPage {
@@ -60,13 +69,9 @@ export interface LatestReading {
   readonly late: false;
 }
 
-/** Register, time, value, quality, and the time to the microsecond as cursors carry it. */
-type ReadingTuple = [number, Date, string, number, string];
+type PackedRegister = PackedReadings & RegisterRow;
 
-// Connections are in UTC, so that the Z is true.
-const CURSOR_TIME = `to_char(x.measured_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
-/** As `CURSOR_TIME` writes it. PostgreSQL has no year 0. */
+/** As `encodePosition` writes it. PostgreSQL has no year 0. */
 const POSITION = /^([1-9]\d{0,9}) ((?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)$/;
 /** Register ids are of type `integer`. */
 const MAX_REGISTER = 2_147_483_647;
@@ -81,23 +86,35 @@ export class ReadingService {
     if (from >= to) throw new InputError('BAD_USER_INPUT', 'from must be before to.', 'from');
     const size = pageSize(request.first, READING_PAGE);
     const after = request.after == null ? undefined : decodePosition(request.after);
-    const registers = await this.registersOf(organizationId, request.meterDevice, request.series ?? undefined);
-    const ids = [...registers.keys()].filter((id) => after === undefined || id >= after.register);
     // Registers come in order, and of each no more than a page is read: the limit stops at the first ones that fill it.
-    const { rows } = await this.database.pool.query<ReadingTuple>({
-      text: `select r.id, x.measured_at, x.value, x.quality, ${CURSOR_TIME}
-               from (select id from register where id = any($1::int[]) order by id) r
-              cross join lateral (
-                select measured_at, value, quality from meter_reading
-                 where register_id = r.id and measured_at >= $2 and measured_at < $3
-                   and (r.id <> $4 or measured_at > $5)
-                 order by measured_at limit $6) x
-              order by r.id, x.measured_at limit $6`,
-      values: [ids, from, to, after?.register ?? 0, after?.time ?? from, size + 1],
-      rowMode: 'array',
-    });
-    const page = rows.slice(0, size);
-    return { columns: toColumns(page, registers), next: rows.length > size ? encodePosition(page.at(-1)!) : null };
+    // They are packed in the order in which the inner query gives them.
+    const { rows } = await this.database.pool.query<PackedRegister>(
+      `select p.*, r.meter_device_id as "meterDeviceId", r.series_id as "seriesId"
+         from (${packed(`
+           select r.id, x.measured_at, x.value, x.quality
+             from (select r.id from register r join meter_device m on m.id = r.meter_device_id join series s on s.id = r.series_id
+                    where m.id = $1 and m.organization_id = $2 and ($3::text[] is null or s.name = any($3)) and r.id >= $6
+                    order by r.id) r
+            cross join lateral (
+              select measured_at, value, quality from meter_reading
+               where register_id = r.id and measured_at >= $4 and measured_at < $5
+                 and (r.id <> $6 or measured_at > $7)
+               order by measured_at limit $8) x
+            order by r.id, x.measured_at limit $8`)}) p
+         join register r using (id) order by p.id`,
+      [
+        isUuid(request.meterDevice) ? request.meterDevice : null,
+        organizationId,
+        request.series ?? null,
+        from,
+        to,
+        after?.register ?? 0,
+        after?.time ?? from,
+        size + 1,
+      ],
+    );
+    if (rows.length === 0) await this.requireMeter(organizationId, request.meterDevice);
+    return toPage(rows, size);
   }
 
   /** The newest reading of each register, of these the ones that match, newest first. */
@@ -154,21 +171,13 @@ export class ReadingService {
     }));
   }
 
-  /** The meter's registers by id, ascending; throws `NOT_FOUND` for an unknown meter. */
-  private async registersOf(
-    organizationId: string,
-    meterId: string,
-    series: string[] | undefined,
-  ): Promise<Map<number, RegisterRow>> {
-    const { rows } = await this.database.pool.query<RegisterRow | { id: null }>(
-      `select r.id, m.id as "meterDeviceId", r.series_id as "seriesId"
-         from meter_device m left join (register r join series s on s.id = r.series_id)
-           on r.meter_device_id = m.id and ($3::text[] is null or s.name = any($3))
-        where m.id = $1 and m.organization_id = $2 order by r.id`,
-      [isUuid(meterId) ? meterId : null, organizationId, series],
-    );
+  /** Throws `NOT_FOUND` for an unknown meter. */
+  private async requireMeter(organizationId: string, meterId: string): Promise<void> {
+    const { rows } = await this.database.pool.query('select from meter_device where id = $1 and organization_id = $2', [
+      isUuid(meterId) ? meterId : null,
+      organizationId,
+    ]);
     if (rows.length === 0) throw notFound('MeterDevice', meterId, 'meterDevice');
-    return new Map(rows.flatMap((row) => (row.id === null ? [] : [[row.id, row]])));
   }
 }
 
@@ -177,23 +186,34 @@ interface LatestRow extends Omit<LatestReading, 'cursor' | 'quality' | 'origin' 
   readonly origin: number;
 }
 
-function toColumns(rows: readonly ReadingTuple[], registers: ReadonlyMap<number, RegisterRow>): ReadingColumns[] {
+/** Of one reading more than the page holds only tells that there is a next page. */
+function toPage(rows: readonly PackedRegister[], size: number): ReadingPage {
   const columns: ReadingColumns[] = [];
-  for (const [id, timestamp, value, quality] of rows) {
-    let column = columns.at(-1);
-    if (column?.register.id !== id) {
-      column = { register: registers.get(id)!, timestamps: [], values: [], qualities: [] };
-      columns.push(column);
-    }
-    column.timestamps.push(timestamp);
-    column.values.push(value);
-    column.qualities.push(qualityCodes(quality).join(','));
+  let left = size;
+  let last: string | undefined;
+  for (const packedRegister of rows) {
+    const { id, meterDeviceId, seriesId, values, qualities } = packedRegister;
+    const stored = countOf(packedRegister);
+    const count = Math.min(stored, left);
+    if (count === 0) return { columns, next: last ?? null };
+    const times = unpackTimes(packedRegister, count);
+    columns.push({
+      register: { id, meterDeviceId, seriesId },
+      timestamps: instants(times.map(millisecondsOf)),
+      values: plainTexts(stored > count ? values.split(',', count).join(',') : values, count),
+      qualities: qualities
+        ? texts(qualities.slice(0, count).map((quality) => qualityCodes(quality).join(',')))
+        : emptyTexts(count),
+    });
+    left -= count;
+    last = encodePosition(id, times.at(-1)!);
+    if (stored > count) return { columns, next: last };
   }
-  return columns;
+  return { columns, next: null };
 }
 
-function encodePosition([register, , , , time]: ReadingTuple): string {
-  return Buffer.from(`${register} ${time}`, 'latin1').toString('base64url');
+function encodePosition(register: number, microseconds: number): string {
+  return Buffer.from(`${register} ${preciseInstant(microseconds)}`, 'latin1').toString('base64url');
 }
 
 /** Accepts what `encodePosition` writes and nothing else: the database understands other times otherwise, or not at all. */
