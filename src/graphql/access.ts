@@ -86,7 +86,11 @@ function guarded(resolve: Resolver | undefined, field: string, needed: Role): Re
   };
 }
 
-export function requireAccess({ role, scopes }: Pick<RequestContext, 'role' | 'scopes'>, field: string, needed: Role): void {
+export function requireAccess(
+  { role, scopes }: Pick<RequestContext, 'role' | 'scopes'>,
+  field: string,
+  needed: Role,
+): void {
   if (!mayAct(role, needed)) {
     throw new InputError(
       'FORBIDDEN',

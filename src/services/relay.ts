@@ -2,7 +2,14 @@ import type pg from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Leadership } from '../db/leader.js';
-import { mayHaveMore, notePassedOn, numberCommitted, readLogHead, readNumberedAfter, type NumberedRow } from '../db/reading-log.js';
+import {
+  mayHaveMore,
+  notePassedOn,
+  numberCommitted,
+  readLogHead,
+  readNumberedAfter,
+  type NumberedRow,
+} from '../db/reading-log.js';
 import type { Broker } from '../messaging/broker.js';
 import { metrics, type Logger } from '../telemetry.js';
 import { publishToExchange } from './reading-exchange.js';

@@ -286,28 +286,32 @@ describe('mutations', () => {
     );
   });
 
-  it.each(Object.keys(INPUTS))('%s changes and shows nothing of another organization', async (name) => {
-    const field = fieldsOf('Mutation').find((candidate) => candidate.name === name)!;
-    const tenant = planTenant(`${name}-own`);
-    await insertTenant(api.database.pool, tenant);
-    for (const slot of slotsOf(field)) {
-      for (const value of foreignValues(slot)) {
-        const changed = withValue({ input: INPUTS[name]!(tenant) }, slot, value);
-        const source = operationOn(schema, 'mutation', field, changed, 2);
-        const answer = await answerTo(source, changed, tenant);
-        // Texts that were given before may be its own by now.
-        const given = [value, ...Object.values(other.texts)];
-        expect(foreignIn(answer, ...given), `${JSON.stringify(changed)} answers ${answer}`).toEqual([]);
-        if (slot.type === 'ID' && !slot.isList)
-          expect(answer, JSON.stringify(changed)).toMatch(/^{"errors"|"matched":0|"failed":1/);
+  it.each(Object.keys(INPUTS))(
+    '%s changes and shows nothing of another organization',
+    async (name) => {
+      const field = fieldsOf('Mutation').find((candidate) => candidate.name === name)!;
+      const tenant = planTenant(`${name}-own`);
+      await insertTenant(api.database.pool, tenant);
+      for (const slot of slotsOf(field)) {
+        for (const value of foreignValues(slot)) {
+          const changed = withValue({ input: INPUTS[name]!(tenant) }, slot, value);
+          const source = operationOn(schema, 'mutation', field, changed, 2);
+          const answer = await answerTo(source, changed, tenant);
+          // Texts that were given before may be its own by now.
+          const given = [value, ...Object.values(other.texts)];
+          expect(foreignIn(answer, ...given), `${JSON.stringify(changed)} answers ${answer}`).toEqual([]);
+          if (slot.type === 'ID' && !slot.isList)
+            expect(answer, JSON.stringify(changed)).toMatch(/^{"errors"|"matched":0|"failed":1/);
+        }
       }
-    }
-    const values = { input: INPUTS[name]!(tenant) };
-    // It would succeed otherwise: what was refused was refused for the id.
-    expect(await answerTo(operationOn(schema, 'mutation', field, values, 3), values, tenant)).not.toMatch(ERRORS);
-    expect(await rowsOfTenant(api.database.pool, other)).toEqual(untouched);
-    expect(submitted.filter((message) => message.includes(other.ids.organization))).toEqual([]);
-  }, 60_000);
+      const values = { input: INPUTS[name]!(tenant) };
+      // It would succeed otherwise: what was refused was refused for the id.
+      expect(await answerTo(operationOn(schema, 'mutation', field, values, 3), values, tenant)).not.toMatch(ERRORS);
+      expect(await rowsOfTenant(api.database.pool, other)).toEqual(untouched);
+      expect(submitted.filter((message) => message.includes(other.ids.organization))).toEqual([]);
+    },
+    60_000,
+  );
 });
 
 describe('subscriptions', () => {
