@@ -12,6 +12,7 @@ export class Access extends Migration {
         expires_at timestamptz(3),
         last_used_at timestamptz(3),
         revoked_at timestamptz(3),
+        version int not null default 1,
         id uuid not null,
         organization_id uuid not null constraint api_token_organization_id_foreign
           references organization on update cascade on delete restrict,

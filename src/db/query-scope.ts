@@ -61,7 +61,9 @@ export class QueryScope {
 /** Queries of this connection belong to the scope they are made in. */
 export function makeCancellable(client: pg.Client | pg.PoolClient): void {
   const target = client;
-  const query = target.query.bind(target) as (...args: unknown[]) => unknown;
+  // Looked up at each call, so that statements can be watched for all connections at once.
+  const query = (...args: unknown[]): unknown =>
+    (Object.getPrototypeOf(target) as { query: (...args: unknown[]) => unknown }).query.apply(target, args);
   const scoped = (...args: unknown[]): unknown => {
     const scope = QueryScope.current();
     // COPY and the like bring their own protocol; what ends a transaction must never be cut.

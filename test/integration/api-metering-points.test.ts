@@ -289,8 +289,9 @@ describe('ingesters are told', () => {
     await hear([id]);
     await update({ name: 'told again' });
     await hear([id]);
-    // What ingesters do not keep is no news; the next one they hear is that of the deletion.
+    // Ingesters do not keep it, but servers of the API do.
     await update({ manufacturer: 'somebody' });
+    await hear([id]);
     const twin = await insertMeter(pool(), 'twin', { serial_number: 'S-78' });
     await update({ serialNumber: 'S-78' });
     await vi.waitFor(() => expect(heard).toHaveLength(1));

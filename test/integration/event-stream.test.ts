@@ -115,7 +115,10 @@ describe('GraphQL over SSE', () => {
 
   it('answers queries with one event and completes', async () => {
     const { next } = await open({ query: '{ __typename }' });
-    expect(await next()).toEqual({ event: 'next', data: '{"data":{"__typename":"Query"}}' });
+    expect(await next()).toEqual({
+      event: 'next',
+      data: '{"data":{"__typename":"Query"},"extensions":{"cost":{"requested":0,"limit":50000}}}',
+    });
     expect(await next()).toEqual({ event: 'complete', data: '' });
     expect(await next()).toBeUndefined();
   });

@@ -355,7 +355,7 @@ describe('summaries', () => {
     const source = `query ($from: DateTime!, $to: DateTime!) { amrTasks { nodes { name ${fields} } } amrTaskGroups { nodes { name ${fields} } } }`;
     const statements = vi.spyOn(api.database.pool, 'query');
     const found = await api.run(source, period);
-    expect(statements).toHaveBeenCalledTimes(4);
+    expect(statements).toHaveBeenCalledTimes(6);
     statements.mockRestore();
     const one = { runs: 6, successRate: 2 / 3, errors: [{ code: 'TIMEOUT', count: 1 }] };
     expect(found).toEqual({

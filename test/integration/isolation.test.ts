@@ -45,6 +45,7 @@ function argumentsOf(field: string, { ids, texts }: Tenant): Values {
     planAmrTask: { input: plan },
     readingRevisions: { meterDevice: ids.meterDevice, series: texts.series, ...span },
     readings: { meterDevice: ids.meterDevice, ...span },
+    readingAggregates: { meterDevice: ids.meterDevice, ...span, bucket: 'HOUR' },
     taskRunSummary: { filter: { ...span, amrTask: ids.amrTask } },
   };
   return known[field] ?? (Object.hasOwn(ids, field) ? { id: ids[field as TenantKind] } : {});

@@ -68,6 +68,10 @@ beforeAll(async () => {
       [uuidAt(), ORGANIZATION],
     );
     await pool.query(
+      `insert into api_token (id, organization_id, name, role, digest) values ($1, $2, $3, 'viewer', $3)`,
+      [uuidAt(), ORGANIZATION, `token ${n}`],
+    );
+    await pool.query(
       `insert into staged_reading (organization_id, meter, series, measured_at, value, origin, received_at)
        values ($1, $2, 's', now(), 1, 0, now())`,
       [ORGANIZATION, `unknown ${n}`],

@@ -77,6 +77,22 @@ export function mutationExamples({ database }: TestApi): Record<string, () => Pr
     createAmrTask: created('AmrTask', task, { taskCall: 'set_time', schedule: 'daily' }),
     updateAmrTask: renamed('AmrTask', newTask),
     deleteAmrTask: deleted('AmrTask', newTask),
+    createApiToken: created('ApiToken', { role: 'VIEWER' }, { role: 'viewer' }),
+    revokeApiToken: async () => {
+      const name = named('token');
+      const { rows } = await pool.query<{ id: string }>(
+        `insert into api_token (id, organization_id, name, role, digest) values (gen_random_uuid(), $1, $2, 'viewer', $2) returning id`,
+        [DEFAULT_ORGANIZATION_ID, name],
+      );
+      return { input: { id: rows[0]!.id }, subjectType: 'ApiToken', before: { name } };
+    },
+    // The import as a whole, and the meter it creates.
+    importMeterDevices: async () => ({
+      input: { items: [{ name: named('imported') }] },
+      subjectType: 'MeterDevice',
+      after: { created: 1, changed: 0, unchanged: 0, failed: 0 },
+      entries: 2,
+    }),
     createAmrTaskGroup: async () => {
       const [name, id] = [named('group'), await newTask()];
       return { input: { name, tasks: [id] }, subjectType: 'AmrTaskGroup', after: { name, tasks: [id] } };

@@ -22,6 +22,7 @@ const KINDS = [
   'deadLetter',
   'apiToken',
   'alert',
+  'auditEntry',
   'pollSession',
   'spareSegment',
   'spareInterface',
@@ -183,6 +184,7 @@ export async function insertTenant(pool: pg.Pool, { mark, ids, texts }: Tenant):
       'api_token',
       own(ids.apiToken, { name: `${mark}-token`, role: 'viewer', digest: digestOfToken(mark) }),
     );
+    await insert('audit_entry', own(ids.auditEntry, { actor: mark, action: 'do', subject_type: 'Thing' }));
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');

@@ -14,7 +14,7 @@ import { announceRuns } from '../run-events.js';
 import { RegisterDirectory } from './directory.js';
 import { logBatch } from './dispatch.js';
 import { enrichReadings, type Enriched, type EnrichedReading, type Targets } from './enrich.js';
-import { Lane, type Sized } from './lane.js';
+import { Lanes, type Sized } from './lanes.js';
 import { IngestGraph, type Step } from './step.js';
 import { storeBatch, type Batch, type StoredBatch } from './store.js';
 import { strategyOf, type Strategy } from './strategy.js';
@@ -48,8 +48,6 @@ const retries = new Counter({
 const CLEAN_BATCHES = 5;
 /** Readings from which on that is worth a savepoint. */
 const LARGE_BATCH = 100;
-/** A batch mostly takes less. */
-const SLOW_BATCH_MS = 200;
 const DEFAULT_LATENCY_OBJECTIVE_MS = 60_000;
 
 /** Also: no partition for a row. */
@@ -90,7 +88,7 @@ export class Ingester {
   readonly watermarks: Watermarks;
   readonly strategy: Strategy;
   private readonly waiting: Waiting[] = [];
-  private readonly lanes: readonly Lane<Message>[];
+  private readonly lanes: Lanes<Message>;
   private readonly partitions: ReadingPartitions;
   private readonly stopping = new AbortController();
   private readonly latencyObjectiveMs: (organization: string) => number;
@@ -99,7 +97,6 @@ export class Ingester {
   private pumping: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private wakePump: () => void = () => undefined;
-  private slowBatch: NodeJS.Timeout | undefined;
   private cleanBatches = 0;
 
   constructor(
@@ -114,14 +111,14 @@ export class Ingester {
     this.partitions = new ReadingPartitions(pool);
     this.latencyObjectiveMs = options.latencyObjectiveMs ?? (() => DEFAULT_LATENCY_OBJECTIVE_MS);
     this.strategy = strategyOf(settings);
-    const lane = {
-      writers: this.strategy.writersPerLane,
+    this.lanes = new Lanes({
+      lanes: this.strategy.lanes,
+      writersPerLane: this.strategy.writersPerLane,
       maxItems: this.strategy.messagesPerBatch,
       maxSize: settings.ingestBatch,
-      mayBegin: (size: number) => this.mayBegin(size),
+      laneOf: (message) => laneOf(message, this.strategy.lanes),
       write: (batch: readonly Message[]) => this.commit(batch),
-    };
-    this.lanes = Array.from({ length: this.strategy.lanes }, () => new Lane<Message>(lane));
+    });
   }
 
   /** Resolves when the readings of this delivery are committed, or when it goes back because of a stop during an outage. */
@@ -141,10 +138,10 @@ export class Ingester {
     this.stopping.abort();
     clearTimeout(this.timer);
     this.settle(this.waiting.splice(0), REQUEUE);
-    for (const lane of this.lanes) this.settle(lane.withdraw(), REQUEUE);
+    this.settle(this.lanes.withdraw(), REQUEUE);
     this.wakePump();
     await this.pumping;
-    await Promise.all(this.lanes.map((lane) => lane.idle()));
+    await this.lanes.idle();
   }
 
   /** Milliseconds that the oldest batch being written has taken so far; 0 without one. For /health/ready. */
@@ -169,8 +166,8 @@ export class Ingester {
       const taken = this.validate();
       const messages = await this.enrich(taken);
       if (this.stopping.signal.aborted) return this.settle(messages, REQUEUE);
-      this.distribute(messages);
-      while (this.lanes.reduce((sum, lane) => sum + lane.waitingSize, 0) >= room && !this.stopping.signal.aborted) {
+      this.lanes.push(messages);
+      while (this.lanes.waitingSize >= room && !this.stopping.signal.aborted) {
         await new Promise<void>((resolve) => (this.wakePump = resolve));
       }
     }
@@ -227,20 +224,12 @@ export class Ingester {
     return [];
   }
 
-  private distribute(messages: readonly Message[]): void {
-    if (this.lanes.length === 1) return this.lanes[0]!.push(messages);
-    const parts = this.lanes.map((): Message[] => []);
-    for (const message of messages) parts[laneOf(message, parts.length)]!.push(message);
-    parts.forEach((part, index) => this.lanes[index]!.push(part));
-  }
-
   /** Writes a batch, however long the database is away; a batch the database refuses is halved until the culprit is alone. */
   private async commit(messages: readonly Message[]): Promise<void> {
     const writing = { at: performance.now() };
     this.writingSince.add(writing);
     await this.commitParts(messages);
     this.writingSince.delete(writing);
-    this.pumpLanes();
     this.wakePump();
   }
 
@@ -309,24 +298,6 @@ export class Ingester {
   private async tell({ counts, runs }: StoredBatch): Promise<void> {
     for (const [outcome, count] of Object.entries(counts)) readingsTotal.inc({ outcome }, count);
     await announceRuns(this.broker, runs);
-  }
-
-  /**
-   * Full batches are written side by side; smaller ones wait for each other, as two cost more than one twice as large. One that
-   * takes long, as it waits for a lock perhaps, holds up no other.
-   */
-  private mayBegin(readings: number): boolean {
-    if (this.writingSince.size === 0 || readings >= this.settings.ingestBatch) return true;
-    if (this.writingForMs >= SLOW_BATCH_MS) return true;
-    this.slowBatch ??= setTimeout(() => {
-      this.slowBatch = undefined;
-      this.pumpLanes();
-    }, SLOW_BATCH_MS).unref();
-    return false;
-  }
-
-  private pumpLanes(): void {
-    for (const lane of this.lanes) lane.pump();
   }
 
   private giveUp(message: Waiting, error: unknown): void {
