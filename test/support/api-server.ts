@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import type { Config } from '../../src/config.js';
 import type { ApiSettings } from '../../src/graphql/api-settings.js';
 import { startGraphqlServer, type GraphqlServer } from '../../src/graphql/server.js';
 import { MemoryBroker } from '../../src/messaging/memory-broker.js';
@@ -46,7 +47,7 @@ export interface TestServer {
 
 /** The real API on a database of its own, with the in-process broker. */
 export async function startTestServer(
-  settings: Partial<ApiSettings> = {},
+  settings: Partial<ApiSettings & Pick<Config, 'auth'>> = {},
   log: Logger = silentLog,
 ): Promise<TestServer> {
   const test = await createTestDatabase();
