@@ -55,12 +55,12 @@ describe('a task in use', () => {
     const running = await insertDueRun(pool, meter, {
       amr_task_id: task,
       state: 'running',
-      scheduled_for: new Date(Date.now() - 5),
+      scheduled_for: new Date(Date.now() - 60_000),
     });
     const ended = await insertDueRun(pool, meter, {
       amr_task_id: task,
       state: 'succeeded',
-      scheduled_for: new Date(Date.now() - 9),
+      scheduled_for: new Date(Date.now() - 120_000),
     });
     const heard: string[] = [];
     const listener = await broker.listen('amr.control', (body) => void heard.push(body.toString()));
